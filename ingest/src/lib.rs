@@ -1,0 +1,1 @@
+//! Keeps an index of Markdown documentation fresh: everything that writes.
