@@ -6,11 +6,14 @@
 pub mod analyse;
 pub mod chunk;
 pub mod citation;
+pub mod config;
 pub mod document;
 pub mod embed;
 pub mod fingerprint;
 pub mod fuse;
 pub mod head;
+pub mod open;
 pub mod query;
 pub mod search;
+pub mod sqlite;
 pub mod tokens;

@@ -1,0 +1,324 @@
+//! `lectern.toml`: read once, parsed into typed settings, shared by both programs.
+//!
+//! A setting comes from, in rising order: its default, the file, the environment
+//! (`LECTERN_SECTION_KEY`), `--set section.key=value`. Secrets come from the environment alone and
+//! are in no struct of this module. An unknown key is an error that names the nearest known one.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::document::SourceName;
+
+/// The file that is read when `--config` names none and it exists.
+pub const DEFAULT_FILE: &str = "lectern.toml";
+
+/// `LECTERN_…` variables that are no settings: secrets, and what tests, benches and logs read.
+const NOT_SETTINGS: &[&str] = &["LECTERN_CONFIG", "LECTERN_TOKEN", "LECTERN_LOG", "LECTERN_CORPORA"];
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the index is.
+    pub index: IndexSettings,
+    /// How documents are cut.
+    pub chunk: ChunkConfig,
+    /// What a sync may do.
+    pub sync: SyncSettings,
+    /// How serve listens.
+    pub serve: ServeSettings,
+    /// The sources.
+    pub source: Vec<SourceSettings>,
+}
+
+/// `[index]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IndexSettings {
+    /// `sqlite://PATH` (or just a path).
+    pub url: String,
+}
+
+impl Default for IndexSettings {
+    fn default() -> Self {
+        Self { url: "sqlite://lectern.db".into() }
+    }
+}
+
+/// `[chunk]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChunkConfig {
+    /// The cap on the tokens of a chunk. Too high: passages say more than was asked and fill the
+    /// caller's context. Too low: an answer is torn apart.
+    pub max_tokens: u32,
+    /// Tokens of the preceding text repeated in the searchable text. Costs that many more tokens a
+    /// chunk to embed.
+    pub overlap_tokens: u32,
+}
+
+impl Default for ChunkConfig {
+    fn default() -> Self {
+        Self { max_tokens: 512, overlap_tokens: 0 }
+    }
+}
+
+/// `[sync]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncSettings {
+    /// Files larger than this are not indexed but reported. Too high: one generated file fills the
+    /// memory of a small machine.
+    pub max_file_bytes: u64,
+    /// A sync that would remove more than this share of a source's documents…
+    pub mass_delete_ratio: f64,
+    /// …and more than this many is refused without `--allow-mass-delete`.
+    pub mass_delete_documents: u64,
+}
+
+impl Default for SyncSettings {
+    fn default() -> Self {
+        Self { max_file_bytes: 20 * 1024 * 1024, mass_delete_ratio: 0.5, mass_delete_documents: 10 }
+    }
+}
+
+/// `[serve]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServeSettings {
+    /// Address and port of the HTTP server.
+    pub listen: String,
+    /// `token` asks every caller for `LECTERN_TOKEN` where that is set; `none` says that an open
+    /// endpoint is meant.
+    pub auth: Auth,
+}
+
+impl Default for ServeSettings {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".into(), auth: Auth::Token }
+    }
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Holders of `LECTERN_TOKEN`.
+    Token,
+    /// Everybody who can reach the address.
+    None,
+}
+
+/// One `[[source]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSettings {
+    /// Its name: what callers filter by.
+    pub name: SourceName,
+    /// The folder it is read from.
+    pub folder: Option<PathBuf>,
+    /// The folder within the source that holds the documentation.
+    #[serde(default)]
+    pub path: String,
+    /// Globs of the files that count, relative to `path`.
+    #[serde(default = "default_include")]
+    pub include: Vec<String>,
+    /// Globs of the files among them that do not.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Template of a document's published page: `{slug}`, `{path}`.
+    pub url_template: Option<String>,
+    /// Version of the product that is documented.
+    pub version: Option<String>,
+}
+
+/// What is documentation where nothing else is said.
+pub fn default_include() -> Vec<String> {
+    ["**/*.md", "**/*.mdx", "**/*.markdown"].map(String::from).to_vec()
+}
+
+/// A configuration that cannot be used; the message says where and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Reads the configuration: `file` (it must exist), else [`DEFAULT_FILE`] if that exists, then
+    /// `environment`, then `sets` (`section.key=value`).
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        sets: &[String],
+    ) -> Result<Self, ConfigError> {
+        let mut table = read_file(file)?;
+        let mut overrides = Vec::new();
+        for (name, value) in environment {
+            if let Some((section, key)) = setting_of_variable(&name)? {
+                overrides.push((format!("the environment variable {name}"), section, key, value));
+            }
+        }
+        overrides.sort();
+        for set in sets {
+            let parsed = set.split_once('=').and_then(|(key, value)| Some((key.split_once('.')?, value)));
+            let Some(((section, key), value)) = parsed else {
+                return Err(ConfigError(format!("--set {set:?} is not of the form section.key=value")));
+            };
+            overrides.push((format!("--set {set}"), section.into(), key.into(), value.into()));
+        }
+        for (origin, section, key, value) in overrides {
+            let value = typed(&origin, &section, &key, &value)?;
+            let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(section) = section {
+                section.insert(key, value);
+            }
+        }
+        let config: Self =
+            table.try_into().map_err(|error: toml::de::Error| advise("the configuration", &error))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What no single field's type can say.
+    fn check(&self) -> Result<(), ConfigError> {
+        if !(16..=8191).contains(&self.chunk.max_tokens) {
+            return Err(ConfigError(format!("chunk.max_tokens = {}: use 16 to 8191", self.chunk.max_tokens)));
+        }
+        if self.chunk.overlap_tokens > self.chunk.max_tokens / 2 {
+            return Err(ConfigError(format!(
+                "chunk.overlap_tokens = {} is more than half of chunk.max_tokens = {}",
+                self.chunk.overlap_tokens, self.chunk.max_tokens
+            )));
+        }
+        if !(0.0..=1.0).contains(&self.sync.mass_delete_ratio) {
+            return Err(ConfigError("sync.mass_delete_ratio is a share: use 0 to 1".into()));
+        }
+        for (i, source) in self.source.iter().enumerate() {
+            if self.source[..i].iter().any(|other| other.name == source.name) {
+                return Err(ConfigError(format!(
+                    "two sources are named {:?}: names are unique",
+                    source.name.as_str()
+                )));
+            }
+            if source.folder.is_none() {
+                return Err(ConfigError(format!("source {:?} needs `folder`", source.name.as_str())));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_file(file: Option<&Path>) -> Result<Table, ConfigError> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Table::new());
+        }
+        Err(error) => return Err(ConfigError(format!("{} cannot be read: {error}", path.display()))),
+    };
+    // Parsed as the real thing first: only then do errors name line and column.
+    toml::from_str::<Config>(&text).map_err(|error| advise(&path.display().to_string(), &error))?;
+    toml::from_str(&text).map_err(|error| advise(&path.display().to_string(), &error))
+}
+
+/// Section and key that a variable sets; `None` if it sets nothing of ours.
+fn setting_of_variable(name: &str) -> Result<Option<(String, String)>, ConfigError> {
+    let ours = name.strip_prefix("LECTERN_").filter(|_| {
+        !NOT_SETTINGS.contains(&name)
+            && !name.starts_with("LECTERN_TEST_")
+            && !name.starts_with("LECTERN_BENCH_")
+    });
+    let Some(ours) = ours else { return Ok(None) };
+    match ours.split_once('_') {
+        Some((section, key)) => Ok(Some((section.to_lowercase(), key.to_lowercase()))),
+        None => Err(ConfigError(format!(
+            "the environment variable {name} names no setting: use LECTERN_SECTION_KEY, as in LECTERN_INDEX_URL"
+        ))),
+    }
+}
+
+/// The value as the setting's type: as TOML where that fits, else as a string.
+fn typed(origin: &str, section: &str, key: &str, value: &str) -> Result<Value, ConfigError> {
+    let fits = |value: &Value| -> Result<(), toml::de::Error> {
+        let inner = Table::from_iter([(key.to_owned(), value.clone())]);
+        Table::from_iter([(section.to_owned(), Value::Table(inner))]).try_into::<Config>().map(drop)
+    };
+    let as_toml =
+        toml::from_str::<Table>(&format!("v = {value}")).ok().and_then(|mut table| table.remove("v"));
+    let as_string = Value::String(value.to_owned());
+    if let Some(value) = as_toml.filter(|value| fits(value).is_ok()) {
+        return Ok(value);
+    }
+    fits(&as_string).map_err(|error| advise(origin, &error))?;
+    Ok(as_string)
+}
+
+/// The error with the place it was found in and, for an unknown name, the nearest known one.
+fn advise(origin: &str, error: &toml::de::Error) -> ConfigError {
+    let message = error.to_string();
+    let message = message.trim_end();
+    // serde: "unknown field `x`, expected one of `a`, `b`" or "expected `a`"
+    let names: Vec<&str> = error.message().split('`').skip(1).step_by(2).collect();
+    let nearest = match names.split_first() {
+        Some((unknown, known)) if error.message().starts_with("unknown") => known
+            .iter()
+            .map(|name| (strsim::damerau_levenshtein(unknown, name), *name))
+            .min()
+            .map(|(_, name)| format!("\n  did you mean `{name}`?")),
+        _ => None,
+    };
+    ConfigError(format!("{origin}: {message}{}", nearest.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)], sets: &[&str]) -> Result<Config, String> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("lectern.toml");
+        std::fs::write(&path, file).expect("a written file");
+        let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+        let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+        Config::load(Some(&path), environment, &sets).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flag_beats_environment_beats_file_beats_default() {
+        let file = "[chunk]\nmax_tokens = 100";
+        let env = ("LECTERN_CHUNK_MAX_TOKENS", "200");
+        let tokens = |file, env: &[_], sets: &[_]| {
+            load(file, env, sets).expect("a good configuration").chunk.max_tokens
+        };
+        assert_eq!(tokens("", &[], &[]), 512);
+        assert_eq!(tokens(file, &[], &[]), 100);
+        assert_eq!(tokens(file, &[env], &[]), 200);
+        assert_eq!(tokens(file, &[env], &["chunk.max_tokens=300"]), 300);
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        let error = load("[chunk]\nmax_token = 1", &[], &[]).expect_err("an unknown key");
+        assert!(error.contains("did you mean `max_tokens`?") && error.contains("lectern.toml"), "{error}");
+        let error = load("", &[("LECTERN_INDEX_ULR", "x")], &[]).expect_err("an unknown variable");
+        assert!(error.contains("LECTERN_INDEX_ULR") && error.contains("did you mean `url`?"), "{error}");
+        let error = load("", &[], &["chnk.max_tokens=1"]).expect_err("an unknown section");
+        assert!(error.contains("did you mean `chunk`?"), "{error}");
+    }
+
+    #[test]
+    fn strings_that_look_like_numbers_stay_strings() {
+        let config = load("", &[("LECTERN_INDEX_URL", "123")], &[]).expect("a path may be a number");
+        assert_eq!(config.index.url, "123");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for set in ["chunk.max_tokens=1", "chunk.overlap_tokens=400", "sync.mass_delete_ratio=2", "nonsense"]
+        {
+            assert!(load("", &[], &[set]).is_err(), "{set}");
+        }
+    }
+}
