@@ -86,6 +86,7 @@ CREATE TABLE ledger_documents (
     path        TEXT NOT NULL,
     blob_sha    TEXT NOT NULL,
     chunk_ids   BLOB NOT NULL,      -- 16 bytes each, in order of ordinal
+    skipped     TEXT,               -- why it is not in the index (a draft); null if it is
     PRIMARY KEY (fingerprint, source, path)
 ) STRICT, WITHOUT ROWID;
 

@@ -250,7 +250,8 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     }
 }
 
-async fn read_document(
+/// Reads a published document of a build with its chunks.
+pub async fn read_document(
     db: &mut SqliteConnection,
     build: i64,
     head: Head,
@@ -284,6 +285,20 @@ fn corrupt(what: &str) -> sqlx::Error {
 
 fn source(row: &SqliteRow) -> Result<SourceName, sqlx::Error> {
     SourceName::parse(row.try_get("source")?).map_err(|_| corrupt("a source's name"))
+}
+
+/// Reads a source's head in a build.
+pub async fn read_head(
+    db: &mut SqliteConnection,
+    build: i64,
+    source: &SourceName,
+) -> Result<Option<Head>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM heads WHERE build = ? AND source = ?")
+        .bind(build)
+        .bind(source.as_str())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(head).transpose()
 }
 
 fn head(row: &SqliteRow) -> Result<Head, sqlx::Error> {
