@@ -1,6 +1,8 @@
 //! Keeps an index of Markdown documentation fresh: everything that writes.
 
+pub mod backup;
 pub mod cli;
+pub mod command;
 pub mod exit;
 pub mod export;
 pub mod history;
@@ -9,6 +11,8 @@ pub mod lock;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
+pub mod prune;
+pub mod repair;
 pub mod report;
 pub mod run;
 pub mod source;
@@ -16,3 +20,4 @@ pub mod status;
 pub mod store;
 pub mod sync;
 pub mod target;
+pub mod verify;
