@@ -1,13 +1,17 @@
 //! Keeps an index of Markdown documentation fresh: everything that writes.
 
 pub mod backup;
+pub mod chunk;
 pub mod cli;
 pub mod command;
+pub mod describe;
 pub mod exit;
 pub mod export;
+pub mod front_matter;
 pub mod history;
 pub mod ledger;
 pub mod lock;
+pub mod parse;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
