@@ -86,6 +86,7 @@ CREATE TABLE ledger_documents (
     path        TEXT NOT NULL,
     blob_sha    TEXT NOT NULL,
     chunk_ids   BLOB NOT NULL,      -- 16 bytes each, in order of ordinal
+    skipped     TEXT,               -- why it is not in the index (a draft); null if it is
     PRIMARY KEY (fingerprint, source, path)
 ) STRICT, WITHOUT ROWID;
 
@@ -108,12 +109,13 @@ CREATE TABLE ledger_failures (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (
-    run_id      TEXT PRIMARY KEY,   -- UUIDv7: sorts by time
+    run_id      TEXT NOT NULL,      -- UUIDv7: sorts by time
     source      TEXT NOT NULL,
     started_at  TEXT NOT NULL,
     finished_at TEXT NOT NULL,
     exit_code   INTEGER NOT NULL,
-    report      TEXT NOT NULL       -- JSON
+    report      TEXT NOT NULL,      -- JSON
+    PRIMARY KEY (run_id, source)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX runs_by_source ON runs (source, run_id);

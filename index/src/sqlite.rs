@@ -123,11 +123,7 @@ impl SqliteIndex {
             return Ok(Build { number: 0, status });
         };
         let number: i64 = row.try_get("build")?;
-        let rows = sqlx::query("SELECT * FROM heads WHERE build = ? ORDER BY source")
-            .bind(number)
-            .fetch_all(&mut *db)
-            .await?;
-        let heads = rows.iter().map(head).collect::<Result<_, _>>()?;
+        let heads = read_heads(&mut *db, number).await?;
         let status = Status {
             fingerprint: Some(Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?)),
             embedder: row.try_get::<Option<String>, _>("embedder")?.map(EmbedderId::from_stored),
@@ -250,7 +246,8 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     }
 }
 
-async fn read_document(
+/// Reads a published document of a build with its chunks.
+pub async fn read_document(
     db: &mut SqliteConnection,
     build: i64,
     head: Head,
@@ -284,6 +281,27 @@ fn corrupt(what: &str) -> sqlx::Error {
 
 fn source(row: &SqliteRow) -> Result<SourceName, sqlx::Error> {
     SourceName::parse(row.try_get("source")?).map_err(|_| corrupt("a source's name"))
+}
+
+/// Reads the heads of a build, by source.
+pub async fn read_heads(db: &mut SqliteConnection, build: i64) -> Result<Vec<Head>, sqlx::Error> {
+    let rows =
+        sqlx::query("SELECT * FROM heads WHERE build = ? ORDER BY source").bind(build).fetch_all(db).await?;
+    rows.iter().map(head).collect()
+}
+
+/// Reads a source's head in a build.
+pub async fn read_head(
+    db: &mut SqliteConnection,
+    build: i64,
+    source: &SourceName,
+) -> Result<Option<Head>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM heads WHERE build = ? AND source = ?")
+        .bind(build)
+        .bind(source.as_str())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(head).transpose()
 }
 
 fn head(row: &SqliteRow) -> Result<Head, sqlx::Error> {

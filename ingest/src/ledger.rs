@@ -1,0 +1,190 @@
+//! The ledger: what was ingested, so that a sync need not ask the index. It is a cache: what is
+//! lost is rebuilt from the index.
+//!
+//! In the embedded index it lies in the same file, and every change of it is part of the
+//! transaction that publishes what it records.
+
+use lectern_index::chunk::ChunkId;
+use lectern_index::document::{BlobSha, SourceName};
+use lectern_index::fingerprint::Fingerprint;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::plan::{Known, KnownDocument};
+use crate::source::Problem;
+use crate::store::Publication;
+
+/// What the ledger holds of a source in a build.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// The generation it describes; `None` if it knows nothing of the source.
+    pub generation: Option<u64>,
+    /// Hash of the source's settings at that generation.
+    pub settings: Option<String>,
+    /// Its documents.
+    pub known: Known,
+    /// Its failures.
+    pub failed: Vec<Problem>,
+}
+
+/// Reads what is known of a source.
+pub async fn read(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+    source: &SourceName,
+) -> Result<Record, sqlx::Error> {
+    let mut record = Record::default();
+    let row =
+        sqlx::query("SELECT generation, settings FROM ledger_sources WHERE fingerprint = ? AND source = ?")
+            .bind(fingerprint.as_str())
+            .bind(source.as_str())
+            .fetch_optional(&mut *db)
+            .await?;
+    if let Some(row) = row {
+        record.generation = Some(row.try_get::<i64, _>("generation")? as u64);
+        record.settings = row.try_get("settings")?;
+    }
+    let rows = sqlx::query(
+        "SELECT path, blob_sha, skipped FROM ledger_documents WHERE fingerprint = ? AND source = ?",
+    )
+    .bind(fingerprint.as_str())
+    .bind(source.as_str())
+    .fetch_all(&mut *db)
+    .await?;
+    for row in rows {
+        // A damaged row is as good as none: the document is indexed again.
+        if let Some(blob_sha) = BlobSha::parse(row.try_get("blob_sha")?) {
+            record
+                .known
+                .insert(row.try_get("path")?, KnownDocument { blob_sha, skipped: row.try_get("skipped")? });
+        }
+    }
+    let rows = sqlx::query(
+        "SELECT path, reason FROM ledger_failures WHERE fingerprint = ? AND source = ? ORDER BY path",
+    )
+    .bind(fingerprint.as_str())
+    .bind(source.as_str())
+    .fetch_all(&mut *db)
+    .await?;
+    for row in rows {
+        record.failed.push(Problem { path: row.try_get("path")?, reason: row.try_get("reason")? });
+    }
+    Ok(record)
+}
+
+/// Records a publication as `generation` of its source.
+pub async fn record(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+    source: &SourceName,
+    generation: u64,
+    publication: &Publication,
+) -> Result<(), sqlx::Error> {
+    let (fingerprint, source) = (fingerprint.as_str(), source.as_str());
+    let stale =
+        serde_json::to_string(&publication.stale).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(
+        "DELETE FROM ledger_documents WHERE fingerprint = ? AND source = ? AND path IN (SELECT value FROM json_each(?))",
+    )
+    .bind(fingerprint)
+    .bind(source)
+    .bind(stale)
+    .execute(&mut *db)
+    .await?;
+    let staged = publication.staged.iter().map(|(path, blob, ids)| (path, blob, ids.as_slice(), None));
+    let skipped =
+        publication.skipped.iter().map(|(path, blob, reason)| (path, blob, &[] as &[ChunkId], Some(reason)));
+    for (path, blob, ids, reason) in staged.chain(skipped) {
+        sqlx::query(
+            "INSERT OR REPLACE INTO ledger_documents (fingerprint, source, path, blob_sha, chunk_ids, skipped) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(fingerprint)
+        .bind(source)
+        .bind(path)
+        .bind(blob)
+        .bind(ids.iter().flat_map(|id| *id.as_bytes()).collect::<Vec<u8>>())
+        .bind(reason)
+        .execute(&mut *db)
+        .await?;
+    }
+    sqlx::query("DELETE FROM ledger_failures WHERE fingerprint = ? AND source = ?")
+        .bind(fingerprint)
+        .bind(source)
+        .execute(&mut *db)
+        .await?;
+    for failure in &publication.failed {
+        sqlx::query(
+            "INSERT OR REPLACE INTO ledger_failures (fingerprint, source, path, reason) VALUES (?, ?, ?, ?)",
+        )
+        .bind(fingerprint)
+        .bind(source)
+        .bind(&failure.path)
+        .bind(&failure.reason)
+        .execute(&mut *db)
+        .await?;
+    }
+    sqlx::query(
+        "INSERT OR REPLACE INTO ledger_sources (fingerprint, source, generation, commit_sha, settings) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(fingerprint)
+    .bind(source)
+    .bind(generation as i64)
+    .bind(&publication.commit)
+    .bind(&publication.settings)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Restores what the ledger should know of a source from the published documents of its build. What
+/// is not in the index (drafts, failures) is forgotten and looked at again by the next sync.
+pub async fn rebuild(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+    build: i64,
+    source: &SourceName,
+) -> Result<(), sqlx::Error> {
+    for table in ["ledger_documents", "ledger_sources", "ledger_failures"] {
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE fingerprint = ? AND source = ?")))
+            .bind(fingerprint.as_str())
+            .bind(source.as_str())
+            .execute(&mut *db)
+            .await?;
+    }
+    let documents = sqlx::query(
+        "SELECT d.document, d.path, d.blob_sha FROM documents d JOIN heads h USING (build, source) \
+         WHERE d.build = ? AND d.source = ? AND d.generation <= h.generation",
+    )
+    .bind(build)
+    .bind(source.as_str())
+    .fetch_all(&mut *db)
+    .await?;
+    for row in documents {
+        let ids: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT id FROM chunks WHERE document = ? ORDER BY ordinal")
+                .bind(row.try_get::<i64, _>("document")?)
+                .fetch_all(&mut *db)
+                .await?;
+        sqlx::query(
+            "INSERT INTO ledger_documents (fingerprint, source, path, blob_sha, chunk_ids) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(fingerprint.as_str())
+        .bind(source.as_str())
+        .bind(row.try_get::<String, _>("path")?)
+        .bind(row.try_get::<String, _>("blob_sha")?)
+        .bind(ids.concat())
+        .execute(&mut *db)
+        .await?;
+    }
+    // Empty settings equal no source's, so the next sync lists the source in any case.
+    sqlx::query(
+        "INSERT INTO ledger_sources (fingerprint, source, generation, commit_sha, settings) \
+         SELECT ?, source, generation, commit_sha, '' FROM heads WHERE build = ? AND source = ?",
+    )
+    .bind(fingerprint.as_str())
+    .bind(build)
+    .bind(source.as_str())
+    .execute(db)
+    .await?;
+    Ok(())
+}

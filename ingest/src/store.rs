@@ -1,0 +1,139 @@
+//! [`IndexWriter`]: what a sync needs of an index.
+//!
+//! The crash contract, the same for every index: what is staged is seen by nobody; `publish` is one
+//! atomic step, durable when it returns; what a run that died had staged is undone by the next
+//! `begin`. So a reader sees the old generation or the new one, and a run may die anywhere.
+
+use async_trait::async_trait;
+use lectern_index::chunk::{Chunk, ChunkId};
+use lectern_index::document::{Document, SourceName};
+use lectern_index::fingerprint::{ChunkSettings, EmbedderId, Fingerprint};
+use lectern_index::head::{Head, Repository};
+use lectern_index::search::StoredDocument;
+
+use crate::plan::Known;
+use crate::source::Problem;
+
+pub mod sqlite;
+
+/// An index that can be written. One writer at a time: the caller holds the lock.
+#[async_trait]
+pub trait IndexWriter: Send + Sync {
+    /// Begins work on a source under `spec`: makes the build if it is new, undoes what a run that
+    /// died left behind, and says what is there.
+    async fn begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, WriteError>;
+
+    /// Reads a published document of the build, to publish it again under another path.
+    async fn load(&self, begun: &Begun, path: &str) -> Result<Option<StoredDocument>, WriteError>;
+
+    /// Writes documents that the next [`IndexWriter::publish`] makes visible.
+    async fn stage(&self, begun: &Begun, documents: &[StagedDocument]) -> Result<(), WriteError>;
+
+    /// Makes the next generation visible: staged documents appear, stale ones go, the head and the
+    /// ledger advance, all in one step.
+    async fn publish(&self, begun: &Begun, publication: &Publication) -> Result<Published, WriteError>;
+
+    /// Records that the source was found to be up to date, without a new generation.
+    async fn touch(
+        &self,
+        begun: &Begun,
+        checked_at: &str,
+        commits_behind: Option<u64>,
+    ) -> Result<(), WriteError>;
+}
+
+/// What decides the whole index.
+#[derive(Debug, Clone)]
+pub struct BuildSpec {
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The embedder and the length of its vectors; `None` in lexical mode.
+    pub embedder: Option<(EmbedderId, u32)>,
+    /// How documents are cut.
+    pub chunk: ChunkSettings,
+}
+
+/// Where a source stands when a sync begins.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The source.
+    pub source: SourceName,
+    /// The build that is written.
+    pub build: i64,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The source's head in that build; `None` if it was never published there.
+    pub head: Option<Head>,
+    /// What the ledger knows of the source in that build.
+    pub known: Known,
+    /// Paths that failed when last tried.
+    pub failed: Vec<Problem>,
+    /// Hash of the source's settings at the last publish.
+    pub settings: Option<String>,
+    /// Paths that readers are served now, in whichever build.
+    pub served: Vec<String>,
+}
+
+/// A document ready to be written.
+#[derive(Debug, Clone)]
+pub struct StagedDocument {
+    /// The document.
+    pub document: Document,
+    /// Its chunks with their ids, in order.
+    pub chunks: Vec<(ChunkId, Chunk)>,
+}
+
+/// What one publish changes beside the staged documents.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The commit that is published; `None` for folders.
+    pub commit: Option<String>,
+    /// The repository, for permalinks.
+    pub repository: Option<Repository>,
+    /// Version from the settings.
+    pub version: Option<String>,
+    /// Page template from the settings.
+    pub url_template: Option<String>,
+    /// Now (RFC 3339, UTC).
+    pub at: String,
+    /// Published documents that are gone, were replaced, or moved.
+    pub stale: Vec<String>,
+    /// For the ledger: path, blob SHA, chunk ids of what was staged.
+    pub staged: Vec<(String, String, Vec<ChunkId>)>,
+    /// For the ledger: path, blob SHA and reason of what was looked at and left out.
+    pub skipped: Vec<(String, String, String)>,
+    /// For the ledger: what failed, all of it.
+    pub failed: Vec<Problem>,
+    /// For the ledger: hash of the source's settings.
+    pub settings: String,
+    /// The sources that a new build must hold before it is switched to; `None` where this run
+    /// cannot know them all.
+    pub required: Option<Vec<SourceName>>,
+}
+
+/// What a publish led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The new generation.
+    pub generation: u64,
+    /// Documents now in the source.
+    pub documents: u64,
+    /// Chunks now in the source.
+    pub chunks: u64,
+    /// Chunks that were removed.
+    pub removed_chunks: u64,
+    /// Whether readers are served this build now.
+    pub serving: bool,
+    /// Sources that the build still lacks before it can be switched to.
+    pub waiting_for: Vec<SourceName>,
+}
+
+/// An index that cannot be written: exit code 5.
+#[derive(Debug, thiserror::Error)]
+#[error("the index at {location} {reason}")]
+pub struct WriteError {
+    /// Where it is.
+    pub location: String,
+    /// What happened, and what to do.
+    pub reason: String,
+}
