@@ -87,6 +87,7 @@ pub struct Hit {
     pub title: Option<Option<String>>,
     /// The headings the passage stands under, outermost first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
     pub heading_path: Option<Vec<String>>,
     /// Anchor of the last of them on a published page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +104,7 @@ pub struct Hit {
     pub end_line: u32,
     /// Lines of the whole passage, where `content` is only a part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub passage_lines: Option<String>,
     /// The text of these lines.
     pub content: String,

@@ -245,9 +245,7 @@ impl View<'_> {
         let content = &self.text[*from..end];
         let start_line = first_line(self.document)
             + self.text[..*from].bytes().filter(|byte| *byte == b'\n').count() as u32;
-        let breaks = content.trim_end_matches('\n').bytes().filter(|byte| *byte == b'\n').count();
-        let trailing = content.len() - content.trim_end_matches('\n').len();
-        let end_line = start_line + (breaks + trailing.saturating_sub(1)) as u32;
+        let end_line = start_line + content.split_inclusive('\n').count().max(1) as u32 - 1;
         let line = self.call.start_line.map(|line| line.to_string());
         let arguments = bound(self.call, self.document, line.as_deref());
         let next = (end < *to).then(|| {

@@ -147,7 +147,7 @@ impl ServerHandler for Handler {
         request: CustomRequest,
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        if matches!(request.method.as_str(), "tools/call" | "tools/list" | "initialize" | "server/discover") {
+        if matches!(request.method.as_str(), "tools/call" | "tools/list") {
             let message = format!("the params of {} are not what the method takes", request.method);
             return Err(ErrorData::invalid_params(message, None));
         }

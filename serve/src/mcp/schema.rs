@@ -142,11 +142,23 @@ fn strip(schema: &mut Value) {
             if object.get("format").is_some_and(Value::is_string) {
                 object.remove("format");
             }
+            split_nullable(object);
             object.values_mut().for_each(strip);
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
         _ => {}
     }
+}
+
+/// Writes `type: [T, null]` as two branches: clients with one type a schema understand only that.
+fn split_nullable(schema: &mut JsonObject) {
+    let Some(Value::Array(types)) = schema.get("type") else { return };
+    let Some(kind) = types.iter().find(|kind| *kind != "null").cloned() else { return };
+    let description = schema.remove("description");
+    let mut branch = std::mem::take(schema);
+    branch.insert("type".into(), kind);
+    schema.insert("anyOf".into(), json!([branch, {"type": "null"}]));
+    schema.extend(description.map(|text| ("description".into(), text)));
 }
 
 #[cfg(test)]
@@ -181,7 +193,9 @@ mod tests {
     fn output_schemas_are_self_contained() {
         let schema = output::<crate::answer::SearchAnswer>();
         let text = Value::Object((*schema).clone()).to_string();
-        assert!(!text.contains("$ref") && !text.contains("\"format\""), "{text}");
+        for unportable in ["$ref", "\"format\"", "\"type\":["] {
+            assert!(!text.contains(unportable), "{unportable} in {text}");
+        }
         assert_eq!(schema["type"], "object");
         for field in ["results", "omitted", "next_cursor", "mode", "degraded", "sources"] {
             assert!(schema["required"].as_array().expect("required").contains(&json!(field)), "{field}");
