@@ -124,16 +124,47 @@ impl Default for DaemonSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServeSettings {
-    /// Address and port of the HTTP server.
+    /// Address and port of the HTTP server; port 0 takes a free one.
     pub listen: String,
     /// `token` asks every caller for `LECTERN_TOKEN` where that is set; `none` says that an open
     /// endpoint is meant.
     pub auth: Auth,
+    /// Names callers may use for this server in `Host`, beside those of the loopback interface:
+    /// `docs.example.com`, `docs.example.com:8443`, or `*` for any. Without it a deployed server
+    /// answers 403. `*` without a token lets any web page the user visits read the documentation.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may call from a browser, beside those on this machine:
+    /// `https://app.example.com:443`, `http://localhost:*`, or `*` for any.
+    pub allowed_origins: Vec<String>,
+    /// Requests larger than this get 413. Too low: long queries are refused. Too high: a few
+    /// requests fill the memory of a small machine.
+    pub max_body_bytes: usize,
+    /// Requests handled at once; the others wait. Too high: all of them become slow. Too low: the
+    /// processors idle.
+    pub max_concurrent: usize,
+    /// A call that takes longer is given up and says so. Too low: a cold disk fails searches. Too
+    /// high: callers have long gone away.
+    pub timeout_seconds: u64,
+    /// How long requests in flight may take to finish after SIGTERM. Longer than the supervisor's
+    /// own grace time has no effect.
+    pub grace_seconds: u64,
+    /// How long the embedding of a query may take before the search is answered lexically.
+    pub embed_timeout_ms: u64,
 }
 
 impl Default for ServeSettings {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".into(), auth: Auth::Token }
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            auth: Auth::Token,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_body_bytes: 256 * 1024,
+            max_concurrent: 64,
+            timeout_seconds: 30,
+            grace_seconds: 10,
+            embed_timeout_ms: 2000,
+        }
     }
 }
 
@@ -231,6 +262,17 @@ impl Config {
         }
         if !(0.0..=1.0).contains(&self.sync.mass_delete_ratio) {
             return Err(ConfigError("sync.mass_delete_ratio is a share: use 0 to 1".into()));
+        }
+        let serve = &self.serve;
+        for (name, value, least) in [
+            ("max_body_bytes", serve.max_body_bytes as u64, 1024),
+            ("max_concurrent", serve.max_concurrent as u64, 1),
+            ("timeout_seconds", serve.timeout_seconds, 1),
+            ("embed_timeout_ms", serve.embed_timeout_ms, 1),
+        ] {
+            if value < least {
+                return Err(ConfigError(format!("serve.{name} = {value}: use {least} or more")));
+            }
         }
         for (i, source) in self.source.iter().enumerate() {
             if self.source[..i].iter().any(|other| other.name == source.name) {
@@ -354,8 +396,13 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused() {
-        for set in ["chunk.max_tokens=1", "chunk.overlap_tokens=400", "sync.mass_delete_ratio=2", "nonsense"]
-        {
+        for set in [
+            "chunk.max_tokens=1",
+            "chunk.overlap_tokens=400",
+            "sync.mass_delete_ratio=2",
+            "serve.max_concurrent=0",
+            "nonsense",
+        ] {
             assert!(load("", &[], &[set]).is_err(), "{set}");
         }
     }
