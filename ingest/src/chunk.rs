@@ -13,6 +13,10 @@
 mod breaks;
 mod context;
 mod emit;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod nasty;
 mod pack;
 mod units;
 

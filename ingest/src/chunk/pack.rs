@@ -168,6 +168,6 @@ impl Document<'_> {
         let small = if whole { self.room / 4 } else { self.room / 10 };
         let smaller = self.units.tokens(left.from, left.to).min(self.units.tokens(right.from, right.to));
         let fits = || self.tokens(left.from, right.to) <= self.room;
-        (smaller < small && fits()).then(|| Group { to: right.to, whole, ..*left })
+        (smaller < small && fits()).then_some(Group { to: right.to, whole, ..*left })
     }
 }
