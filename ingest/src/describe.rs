@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn the_summary_is_the_description_else_the_first_prose() {
         assert_eq!(summary_of("---\ndescription: D\n---\nText.").as_deref(), Some("D"));
-        let mdx = "import A from 'a';\n\n# T\n\n<A />\n\n![i](u)\n\n*Some* [linked](x) `code`\ntext.\n\nMore.";
+        let mdx =
+            "import A from 'a';\n\n# T\n\n<A />\n\n![i](u)\n\n*Some* [linked](x) `code`\ntext.\n\nMore.";
         assert_eq!(summary_of(mdx).as_deref(), Some("Some linked code text."));
         assert_eq!(summary_of("# only\n\n- a\n"), None);
         let long = summary_of(&"This sentence has six words. ".repeat(40)).expect("there is prose");

@@ -63,8 +63,26 @@ fn read(folder: &Path, texts: &mut Vec<String>) {
 /// A page that looks like documentation, the same for equal seeds.
 fn generated(seed: u64) -> String {
     const WORDS: &[&str] = &[
-        "the", "index", "is", "a", "stream", "of", "chunks", "when", "configured", "with", "`max_tokens`",
-        "server", "returns", "an", "error", "Result<T>", "and", "retries", "documentation", "example",
+        "the",
+        "index",
+        "is",
+        "a",
+        "stream",
+        "of",
+        "chunks",
+        "when",
+        "configured",
+        "with",
+        "`max_tokens`",
+        "server",
+        "returns",
+        "an",
+        "error",
+        "Result<T>",
+        "and",
+        "retries",
+        "documentation",
+        "example",
     ];
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = |n: usize| {
@@ -80,7 +98,9 @@ fn generated(seed: u64) -> String {
             let words: Vec<_> = (0..10 + next(80)).map(|_| WORDS[next(WORDS.len())]).collect();
             match next(4) {
                 0 => text += &format!("```rust\nlet x = {:?};\n// {}\n```\n\n", words[0], words.join(" ")),
-                1 => text += &words.chunks(8).map(|item| format!("- {}\n", item.join(" "))).collect::<String>(),
+                1 => {
+                    text += &words.chunks(8).map(|item| format!("- {}\n", item.join(" "))).collect::<String>()
+                }
                 _ => text += &format!("{}.\n", words.join(" ")),
             }
             text += "\n";

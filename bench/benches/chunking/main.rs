@@ -20,7 +20,12 @@ use subjects::Subjects;
 
 fn main() {
     let corpus = Corpus::load();
-    println!("corpus: {} documents, {:.2} MB from {}", corpus.documents.len(), corpus.megabytes(), corpus.from);
+    println!(
+        "corpus: {} documents, {:.2} MB from {}",
+        corpus.documents.len(),
+        corpus.megabytes(),
+        corpus.from
+    );
     let subjects = Subjects::new(&corpus);
     let mut criterion = Criterion::default()
         .sample_size(10)
@@ -40,7 +45,9 @@ fn measure(criterion: &mut Criterion, corpus: &Corpus, subjects: &Subjects<'_>) 
     let mut group = criterion.benchmark_group("chunk");
     group.throughput(Throughput::Bytes(corpus.bytes() as u64)).sampling_mode(SamplingMode::Flat);
     for cap in [256, 512, 1024] {
-        group.bench_function(BenchmarkId::new("lectern, one thread", cap), |b| b.iter(|| subjects.lectern(cap)));
+        group.bench_function(BenchmarkId::new("lectern, one thread", cap), |b| {
+            b.iter(|| subjects.lectern(cap))
+        });
         group.bench_function(BenchmarkId::new("lectern, all cores", cap), |b| {
             b.iter(|| subjects.lectern_parallel(cap));
         });

@@ -20,7 +20,13 @@ struct Quality {
 }
 
 impl Quality {
-    fn add(&mut self, subjects: &Subjects<'_>, document: &Document, cap: u32, chunks: &[(Range<usize>, usize)]) {
+    fn add(
+        &mut self,
+        subjects: &Subjects<'_>,
+        document: &Document,
+        cap: u32,
+        chunks: &[(Range<usize>, usize)],
+    ) {
         let count = |text: &str| subjects.tokenizer.count(text);
         self.chunks += chunks.len();
         self.tokens += chunks.iter().map(|(_, tokens)| tokens).sum::<usize>();

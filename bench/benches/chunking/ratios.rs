@@ -58,8 +58,7 @@ pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
     );
     let row = |name: &str, times: &Times, chunks: usize| {
         let seconds = times.median();
-        let per_second =
-            if chunks == 0 { "-".to_owned() } else { format!("{:.0}", chunks as f64 / seconds) };
+        let per_second = if chunks == 0 { "-".to_owned() } else { format!("{:.0}", chunks as f64 / seconds) };
         println!(
             "{name:<40} {:>8.1} {per_second:>10} {:>24.1} {:>9.0} %",
             corpus.megabytes() / seconds,

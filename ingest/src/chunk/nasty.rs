@@ -82,7 +82,13 @@ pub(crate) fn document() -> impl Strategy<Value = String> {
     ];
     let gap = prop_oneof![5 => Just("\n\n"), 2 => Just("\n"), 1 => Just("\n\n\n\n"), 1 => Just("\n \t\n")];
     let blocks = prop::collection::vec((block(), gap), 0..24);
-    (front, blocks, any::<(bool, bool)>(), 0..6, prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..3))
+    (
+        front,
+        blocks,
+        any::<(bool, bool)>(),
+        0..6,
+        prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..3),
+    )
         .prop_map(|(front, blocks, (bom, open_end), line_end, stray)| {
             let mut text: String = blocks.into_iter().map(|(block, gap)| block + gap).collect();
             for (at, c) in stray {

@@ -6,6 +6,7 @@ use lectern_index::chunk::Chunk;
 use lectern_index::fingerprint::ChunkSettings;
 use lectern_index::tokens::Tokenizer;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use rayon::prelude::*;
 
 use super::laws::Case;
@@ -58,7 +59,7 @@ fn corpora() -> Vec<(PathBuf, String)> {
         }
     }
     if found.is_empty() {
-        println!("no corpora in {}: generated documents take their place", root.display());
+        eprintln!("no corpora in {}: generated documents take their place", root.display());
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         let mut next = || nasty::document().new_tree(&mut runner).expect("it always generates").current();
         found = (0..200).map(|number| (PathBuf::from(format!("generated-{number}.md")), next())).collect();
