@@ -1,4 +1,5 @@
 //! Runs the real programs: real processes, sockets, files.
 
+mod ingest;
 mod programs;
 mod serve;

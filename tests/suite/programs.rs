@@ -20,6 +20,9 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
+        // Every test that talks HTTP has started a program first. reqwest wants to know this even
+        // where nothing is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // target/PROFILE/deps/suite-…
         let test = std::env::current_exe().expect("the path of this test");
         let folder = test.ancestors().nth(2).expect("target/PROFILE").to_path_buf();
