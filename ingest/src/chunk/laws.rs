@@ -42,7 +42,10 @@ impl Case<'_> {
         let blocks = self.blocks();
         self.heading_paths_are_those_of_commonmark(&blocks);
         self.the_breadcrumb_is_title_and_headings(&blocks);
-        if self.overlap == 0 {
+        // To Markdown a lone carriage return ends a line, to a citation it does not: blocks can share
+        // a line then, and chunks, which end at line ends, part them.
+        let shared = self.text.replace("\r\n", "").contains('\r');
+        if self.overlap == 0 && !shared {
             self.blocks_are_cut_only_where_they_alone_are_over_the_cap(&blocks);
             self.no_heading_ends_a_chunk(&blocks);
             self.introductions_stay(&blocks);
