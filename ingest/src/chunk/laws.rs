@@ -42,7 +42,10 @@ impl Case<'_> {
         let blocks = self.blocks();
         self.heading_paths_are_those_of_commonmark(&blocks);
         self.the_breadcrumb_is_title_and_headings(&blocks);
-        if self.overlap == 0 {
+        // To Markdown a lone carriage return ends a line, to a citation it does not: blocks can share
+        // a line then, and chunks, which end at line ends, part them.
+        let shared = self.text.replace("\r\n", "").contains('\r');
+        if self.overlap == 0 && !shared {
             self.blocks_are_cut_only_where_they_alone_are_over_the_cap(&blocks);
             self.no_heading_ends_a_chunk(&blocks);
             self.introductions_stay(&blocks);
@@ -92,7 +95,7 @@ impl Case<'_> {
                 continue;
             }
             let at = pair[1].start_byte as usize;
-            let (start, end) = (self.line_start(at), self.line_end(at));
+            let (start, end) = (self.unit_start(at), self.line_end(at));
             let tokens = (self.count)(&self.text[start..end]);
             assert!(tokens > self.cap as usize, "cut inside a line of {tokens}: {:?}", &pair[0].text);
         }
@@ -129,8 +132,8 @@ impl Case<'_> {
                 block.start < at && at < end
             });
             if cut {
-                let (start, end) = (self.line_start(block.start), self.blank_end(end));
-                let tokens = (self.count)(&self.text[start..end]) + self.crumb_around(start, end);
+                let (start, end) = (self.unit_start(block.start), self.blank_end(end));
+                let tokens = (self.count)(&self.text[start..end]);
                 assert!(
                     tokens > self.cap as usize,
                     "{} of {tokens} tokens was cut: {:?}",
@@ -149,7 +152,10 @@ impl Case<'_> {
                 .iter()
                 .find(|block| block.kind == "heading" && block.depth == 0 && self.end_of(block) == end);
             let Some(heading) = last else { continue };
-            if (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
+            // A paragraph of nothing but white space can follow it.
+            let more =
+                blocks.iter().any(|b| b.start > heading.start && b.start < pair[1].start_byte as usize);
+            if more || (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
                 continue;
             }
             if self.text[pair[1].start_byte as usize..].trim().is_empty() {
@@ -174,7 +180,10 @@ impl Case<'_> {
                 continue;
             }
             if self.chunks.iter().any(|chunk| (start..=end).contains(&(chunk.start_byte as usize))) {
-                let (first, last) = (self.line_start(paragraph.start), self.blank_end(self.end_of(next)));
+                // With the headings right before it, which stay with it in turn.
+                let headings = blocks[..index].iter().rev().take_while(|block| block.kind == "heading");
+                let first = headings.last().map_or(paragraph.start, |heading| heading.start);
+                let (first, last) = (self.line_start(first), self.blank_end(self.end_of(next)));
                 let tokens = (self.count)(&self.text[first..last]) + self.crumb_around(first, last);
                 assert!(
                     tokens > self.cap as usize,
@@ -291,6 +300,12 @@ impl Case<'_> {
         self.text[self.body..at].rfind('\n').map_or(self.body, |newline| self.body + newline + 1)
     }
 
+    /// The line's start; blank lines at the beginning belong to the first line that is not.
+    fn unit_start(&self, at: usize) -> usize {
+        let start = self.line_start(at);
+        if self.text[self.body..start].trim().is_empty() { self.body } else { start }
+    }
+
     fn line_end(&self, at: usize) -> usize {
         self.blank_end(at + self.text[at..].find('\n').unwrap_or(self.text.len() - at))
     }
@@ -313,7 +328,12 @@ impl Case<'_> {
     fn events(&self) -> Vec<(Event<'_>, std::ops::Range<usize>)> {
         let skip = if self.text[self.body..].starts_with('\u{feff}') { self.body + 3 } else { self.body };
         let events = Parser::new_ext(&self.text[skip..], lectern_ingest_options()).into_offset_iter();
-        events.map(|(event, range)| (event, range.start + skip..range.end + skip)).collect()
+        // An item behind a tab is said to begin with the line end before it.
+        let place = |range: std::ops::Range<usize>| {
+            let text = &self.text[range.start + skip..range.end + skip];
+            range.end + skip - text.trim_start_matches(['\n', '\r']).len()..range.end + skip
+        };
+        events.map(|(event, range)| (event, place(range))).collect()
     }
 
     fn blocks(&self) -> Vec<Block> {
