@@ -78,6 +78,19 @@ enum Command {
     #[command(after_help = "Examples:\n  lectern-serve query \"when does a value get dropped\"\n  \
                             lectern-serve query --source rust-book --max-results 10 --json \"E0382\"")]
     Query(Query),
+    /// Asks a running server over MCP, as a client would, and prints its answer
+    ///
+    /// One call of search_docs over HTTP: shows that address, token, protocol and index work
+    /// together. The token is read from LECTERN_TOKEN. With --json it prints the structured content.
+    #[command(after_help = "Examples:\n  lectern-serve ask \"how do I install it\"\n  \
+                            LECTERN_TOKEN=… lectern-serve ask --url http://10.0.0.5:8080/mcp \"install\"")]
+    Ask {
+        #[command(flatten)]
+        query: Query,
+        /// The server's MCP endpoint [default: /mcp at --listen]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
     /// Asks the server at --listen how it is: exit code 0 if it is well, 1 if not
     Healthcheck,
     /// Prints completions for a shell
