@@ -4,8 +4,8 @@
 
 use lectern_index::document::SourceName;
 use lectern_index::search::{Filter, ReadError};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What `max_tokens` may be.

@@ -156,7 +156,9 @@ fn reply(response: &[u8]) -> anyhow::Result<Reply> {
         bail!("{message}");
     }
     let result = &answer["result"];
-    let text = result["content"][0]["text"].as_str().with_context(|| format!("status {status}, no result of a tool"))?;
+    let text = result["content"][0]["text"]
+        .as_str()
+        .with_context(|| format!("status {status}, no result of a tool"))?;
     ensure!(result["isError"] != true, "{text}");
     Ok(Reply { text: text.to_owned(), structured: result["structuredContent"].clone() })
 }
@@ -177,7 +179,8 @@ mod tests {
             let endpoint = Endpoint::parse(url).expect("a good URL");
             assert_eq!((endpoint.address().as_str(), endpoint.to_string().as_str()), (address, shown));
         }
-        for url in ["https://x/mcp", "localhost:8080", "http:///mcp", "http://x/\r\nA: b", "http://u@x/", ""] {
+        for url in ["https://x/mcp", "localhost:8080", "http:///mcp", "http://x/\r\nA: b", "http://u@x/", ""]
+        {
             assert!(Endpoint::parse(url).is_err(), "{url:?}");
         }
     }
@@ -202,7 +205,10 @@ mod tests {
             reply(format!("HTTP/1.1 {status}\r\nX: y\r\n\r\n{body}").as_bytes())
                 .map_err(|error| error.to_string())
         };
-        let good = with("200 OK", r#"{"result":{"content":[{"type":"text","text":"a"}],"structuredContent":{"x":1}}}"#);
+        let good = with(
+            "200 OK",
+            r#"{"result":{"content":[{"type":"text","text":"a"}],"structuredContent":{"x":1}}}"#,
+        );
         assert_eq!(good, Ok(Reply { text: "a".into(), structured: json!({"x": 1}) }));
         for (status, body, says) in [
             ("401 Unauthorized", "no", "LECTERN_TOKEN"),
