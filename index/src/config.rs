@@ -27,6 +27,8 @@ pub struct Config {
     pub chunk: ChunkConfig,
     /// What a sync may do.
     pub sync: SyncSettings,
+    /// How the daemon runs.
+    pub daemon: DaemonSettings,
     /// How serve listens.
     pub serve: ServeSettings,
     /// The sources.
@@ -81,6 +83,40 @@ pub struct SyncSettings {
 impl Default for SyncSettings {
     fn default() -> Self {
         Self { max_file_bytes: 20 * 1024 * 1024, mass_delete_ratio: 0.5, mass_delete_documents: 10 }
+    }
+}
+
+/// `[daemon]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DaemonSettings {
+    /// When sources that name no schedule of their own are synced: cron with seconds, in UTC.
+    pub schedule: String,
+    /// A run starts up to this many seconds after it is due, so that many daemons do not ask a
+    /// server at the same moment.
+    pub jitter_seconds: u64,
+    /// How long a running sync may go on after SIGTERM before it is abandoned. Longer than what the
+    /// platform waits before it kills (10 s for most), and it never counts.
+    pub shutdown_grace_seconds: u64,
+    /// The wait before a failed run is tried again; doubled after each further failure, at most an
+    /// hour.
+    pub retry_seconds: u64,
+    /// Address and port of `/livez`, `/health` and `/metrics`.
+    pub listen: String,
+    /// Gets a JSON report by POST when a run fails, and when the source recovers.
+    pub webhook_url: Option<String>,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self {
+            schedule: "0 17 * * * *".into(),
+            jitter_seconds: 10,
+            shutdown_grace_seconds: 8,
+            retry_seconds: 60,
+            listen: "127.0.0.1:8081".into(),
+            webhook_url: None,
+        }
     }
 }
 
@@ -163,6 +199,8 @@ pub struct SourceSettings {
     pub url_template: Option<String>,
     /// Version of the product that is documented.
     pub version: Option<String>,
+    /// When the daemon syncs it: cron with seconds, in UTC; else `daemon.schedule`.
+    pub schedule: Option<String>,
 }
 
 /// What is documentation where nothing else is said.

@@ -53,6 +53,7 @@ fn named(config: &Config, target: &str) -> Result<Target, Failure> {
         exclude: Vec::new(),
         url_template: None,
         version: None,
+        schedule: None,
     };
     configured(&settings, &config.sync)
 }
