@@ -1,3 +1,4 @@
-//! placeholder
-#[test]
-fn ok() {}
+//! Runs the real programs: real processes, sockets, files.
+
+mod ingest;
+mod programs;
