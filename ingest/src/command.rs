@@ -52,6 +52,10 @@ async fn sync(common: &Common, options: &cli::Sync) -> Result<Exit, Failure> {
     if common.json || !options.quiet || report.exit_code != Exit::Done {
         print(common, &report, |report| report.to_text(run::colour()))?;
     }
+    // Also where stdout has them in JSON: whoever reads the log must find them.
+    for error in report.sources.iter().filter_map(|source| source.error.as_ref()) {
+        eprintln!("error: {error}");
+    }
     match report.error {
         Some(error) => Err(Failure::new(report.exit_code, error)),
         None => Ok(report.exit_code),

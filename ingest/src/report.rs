@@ -198,9 +198,6 @@ impl SourceReport {
                 problem.reason
             ));
         }
-        if let Some(error) = &self.error {
-            text.push_str(&format!("error    {error}\n"));
-        }
         if !self.waiting_for.is_empty() {
             let names: Vec<&str> = self.waiting_for.iter().map(SourceName::as_str).collect();
             text.push_str(&format!(

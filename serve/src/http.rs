@@ -256,3 +256,6 @@ pub fn advise(addresses: &[SocketAddr], settings: &ServeSettings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ pub mod auth;
 pub mod budget;
 pub mod cli;
 pub mod cursor;
+#[cfg(test)]
+mod fake;
 pub mod fetch;
 pub mod health;
 pub mod healthcheck;

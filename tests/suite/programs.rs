@@ -11,15 +11,18 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The workspace.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace above this package")
 }
 
 /// One of the workspace's programs; the first caller has them built (cargo builds no binaries of
 /// other packages for a test).
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
+        // Every test that talks HTTP has started a program first. reqwest wants to know this even
+        // where nothing is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // target/PROFILE/deps/suite-…
         let test = std::env::current_exe().expect("the path of this test");
         let folder = test.ancestors().nth(2).expect("target/PROFILE").to_path_buf();
@@ -36,7 +39,7 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// A command for a program that sees none of the settings of whoever runs the tests.
-pub fn command(name: &str) -> Command {
+pub(crate) fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("LECTERN_") {
@@ -49,23 +52,23 @@ pub fn command(name: &str) -> Command {
 }
 
 /// Runs a command to its end.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     command.output().expect("the program starts")
 }
 
 /// Runs a program with arguments and gives its exit code, standard output and standard error.
-pub fn output(name: &str, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn output(name: &str, arguments: &[&str]) -> (i32, String, String) {
     text(run(command(name).args(arguments)))
 }
 
 /// Exit code, standard output and standard error.
-pub fn text(output: Output) -> (i32, String, String) {
+pub(crate) fn text(output: Output) -> (i32, String, String) {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("programs write UTF-8");
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
 /// Syncs folders into an index.
-pub fn sync(index: &Path, folders: &[&Path]) {
+pub(crate) fn sync(index: &Path, folders: &[&Path]) {
     let mut ingest = command("lectern-ingest");
     ingest.arg("sync").args(folders).arg("--index").arg(index);
     let (code, _, error) = text(run(&mut ingest));
@@ -74,7 +77,7 @@ pub fn sync(index: &Path, folders: &[&Path]) {
 
 /// Folders of real documentation: below `LECTERN_CORPORA`, else `shared/corpora` beside the
 /// repository, else the small corpus of the protocol suites.
-pub fn corpora() -> Vec<PathBuf> {
+pub(crate) fn corpora() -> Vec<PathBuf> {
     let named = std::env::var_os("LECTERN_CORPORA").map(PathBuf::from);
     let beside =
         root().ancestors().map(|folder| folder.join("shared/corpora")).find(|folder| folder.is_dir());
@@ -86,12 +89,12 @@ pub fn corpora() -> Vec<PathBuf> {
 }
 
 /// A corpus of three documents.
-pub fn small_corpus() -> PathBuf {
+pub(crate) fn small_corpus() -> PathBuf {
     root().join("tests/protocol/corpus")
 }
 
 /// An index of all corpora, made once.
-pub fn corpora_index() -> &'static Path {
+pub(crate) fn corpora_index() -> &'static Path {
     static INDEX: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = INDEX.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -104,21 +107,21 @@ pub fn corpora_index() -> &'static Path {
 }
 
 /// A `lectern-serve` that listens on a free port of the loopback interface; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// `127.0.0.1:PORT`
-    pub address: String,
+    pub(crate) address: String,
     log: Arc<Mutex<String>>,
 }
 
 impl Server {
     /// Serves an index.
-    pub fn start(index: &Path) -> Self {
+    pub(crate) fn start(index: &Path) -> Self {
         Self::with(index, &[], &HashMap::new())
     }
 
     /// Serves an index with further arguments and variables.
-    pub fn with(index: &Path, arguments: &[&str], variables: &HashMap<&str, &str>) -> Self {
+    pub(crate) fn with(index: &Path, arguments: &[&str], variables: &HashMap<&str, &str>) -> Self {
         let mut command = command("lectern-serve");
         command.arg("--index").arg(index).args(["--listen", "127.0.0.1:0"]).args(arguments);
         command.envs(variables);
@@ -126,7 +129,7 @@ impl Server {
     }
 
     /// Starts a command that serves, and waits until it says where.
-    pub fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Arc::<Mutex<String>>::default();
@@ -149,22 +152,22 @@ impl Server {
     }
 
     /// Address of a page.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// What it has logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
 
     /// Sends a signal (`TERM`, `INT`).
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);
     }
 
     /// Waits until it has ended.
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         ended(&mut self.child)
     }
 }
@@ -188,13 +191,13 @@ fn collect(stderr: ChildStderr, log: Arc<Mutex<String>>) {
 }
 
 /// Sends a signal to a process.
-pub fn signal(process: u32, name: &str) {
+pub(crate) fn signal(process: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
     assert!(sent.expect("kill runs").success(), "the process is gone already");
 }
 
 /// Waits until a child has ended.
-pub fn ended(child: &mut Child) -> ExitStatus {
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("a child") {

@@ -185,3 +185,43 @@ fn unknown_sources_and_versions_name_the_known() {
     assert!(error.contains("v1.2"), "{error}");
     assert!(check_filter(&filter(Some("docs"), Some("v1.2")), &status).is_ok());
 }
+
+mod modes {
+    use super::*;
+    use crate::fake::{FakeEmbedder, FakeIndex};
+    use lectern_index::fingerprint::EmbedderId;
+
+    /// Mode, reason and number of results of a search of an index made by `made`.
+    async fn search(made: Option<&str>, embedder: Option<FakeEmbedder>) -> (Mode, Option<String>, usize) {
+        let index = Arc::new(FakeIndex::new(made, Duration::ZERO));
+        let embedder = embedder.map(|embedder| Arc::new(embedder) as Arc<dyn Embedder>);
+        let searcher = Searcher::new(index.clone(), embedder, Duration::from_millis(50));
+        let answer = searcher.search(&call(3000, 5, None)).await.expect("an answer").structured;
+        (answer.provenance.mode, answer.provenance.degraded, answer.results.len())
+    }
+
+    fn embedder(id: &str) -> FakeEmbedder {
+        FakeEmbedder { id: EmbedderId::from_stored(id), delay: Duration::ZERO, fails: false }
+    }
+
+    /// Invariants 7 and 10: vectors of two embedders never meet, and nothing degrades silently.
+    #[tokio::test]
+    async fn whatever_happens_to_the_embedder_is_said() {
+        assert_eq!(search(None, None).await, (Mode::Lexical, None, 1));
+        assert_eq!(search(Some("m:1"), Some(embedder("m:1"))).await, (Mode::Hybrid, None, 2));
+        // An index without vectors is complete without an embedder: nothing is degraded.
+        assert_eq!(search(None, Some(embedder("m:1"))).await, (Mode::Lexical, None, 1));
+        let slow = FakeEmbedder { delay: Duration::from_secs(5), ..embedder("m:1") };
+        let failing = FakeEmbedder { fails: true, ..embedder("m:1") };
+        for (embedder, says) in [
+            (None, "no embedder is configured"),
+            (Some(embedder("m:2")), "another embedder"),
+            (Some(slow), "in time"),
+            (Some(failing), "failed"),
+        ] {
+            let (mode, degraded, results) = search(Some("m:1"), embedder).await;
+            assert_eq!((mode, results), (Mode::Lexical, 1));
+            assert!(degraded.as_ref().is_some_and(|reason| reason.contains(says)), "{degraded:?}");
+        }
+    }
+}

@@ -31,16 +31,31 @@ fn every_kind_of_damage_is_found_and_mended() {
     workspace.synced(&[]);
     let whole = workspace.export();
     let cases = [
-        ("UPDATE chunks SET text = text || 'x' WHERE chunk = 2", "document"),
-        ("UPDATE chunks SET content_hash = zeroblob(32) WHERE chunk = 2", "document"),
-        ("UPDATE chunks SET text_hash = zeroblob(32) WHERE chunk = 2", "document"),
-        ("UPDATE chunks SET tokens = tokens + 1 WHERE chunk = 3", "document"),
-        ("UPDATE chunks SET id = randomblob(16) WHERE chunk = 1", "document"),
-        ("UPDATE chunks SET start_line = start_line + 1 WHERE chunk = 1", "document"),
-        ("UPDATE chunks SET heading_path = 'not json' WHERE chunk = 1", "document"),
-        ("UPDATE documents SET tokens = tokens + 1 WHERE document = 4", "document"),
-        ("DELETE FROM chunks WHERE chunk = 1", "document"),
-        ("DELETE FROM fts_1 WHERE rowid = 3", "full_text"),
+        ("UPDATE chunks SET text = text || 'x' WHERE chunk = (SELECT min(chunk) FROM chunks)", "document"),
+        (
+            "UPDATE chunks SET content_hash = zeroblob(32) WHERE chunk = (SELECT min(chunk) FROM chunks)",
+            "document",
+        ),
+        (
+            "UPDATE chunks SET text_hash = zeroblob(32) WHERE chunk = (SELECT min(chunk) FROM chunks)",
+            "document",
+        ),
+        ("UPDATE chunks SET tokens = tokens + 1 WHERE chunk = (SELECT min(chunk) FROM chunks)", "document"),
+        ("UPDATE chunks SET id = randomblob(16) WHERE chunk = (SELECT min(chunk) FROM chunks)", "document"),
+        (
+            "UPDATE chunks SET start_line = start_line + 1 WHERE chunk = (SELECT min(chunk) FROM chunks)",
+            "document",
+        ),
+        (
+            "UPDATE chunks SET heading_path = 'not json' WHERE chunk = (SELECT min(chunk) FROM chunks)",
+            "document",
+        ),
+        (
+            "UPDATE documents SET tokens = tokens + 1 WHERE document = (SELECT min(document) FROM documents)",
+            "document",
+        ),
+        ("DELETE FROM chunks WHERE chunk = (SELECT min(chunk) FROM chunks)", "document"),
+        ("DELETE FROM fts_1 WHERE rowid = (SELECT min(chunk) FROM chunks)", "full_text"),
         ("INSERT INTO fts_1 (rowid, body) VALUES (99999, 'ghost')", "full_text"),
         ("DELETE FROM ledger_documents WHERE path LIKE 'part1%'", "ledger"),
         ("UPDATE ledger_documents SET chunk_ids = x'00'", "ledger"),
@@ -48,11 +63,11 @@ fn every_kind_of_damage_is_found_and_mended() {
         ("DELETE FROM ledger_sources", "ledger"),
         ("UPDATE heads SET documents = 1000", "head"),
         (
-            "INSERT INTO chunks SELECT chunk + 5000, 5000, ordinal, id, start_byte, end_byte, start_line, end_line, heading_path, anchor, tokens, context, text, content_hash, text_hash FROM chunks WHERE chunk = 1",
+            "INSERT INTO chunks SELECT chunk + 5000, 5000, ordinal, id, start_byte, end_byte, start_line, end_line, heading_path, anchor, tokens, context, text, content_hash, text_hash FROM chunks WHERE chunk = (SELECT min(chunk) FROM chunks)",
             "orphan",
         ),
         (
-            "INSERT INTO documents SELECT document + 5000, build, source, 'ghost.md', generation + 1, blob_sha, title, summary, entities, lines, tokens, updated_at FROM documents WHERE document = 1",
+            "INSERT INTO documents SELECT document + 5000, build, source, 'ghost.md', generation + 1, blob_sha, title, summary, entities, lines, tokens, updated_at FROM documents WHERE document = (SELECT min(document) FROM documents)",
             "orphan",
         ),
     ];

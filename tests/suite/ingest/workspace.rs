@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::programs;
 
 /// Documents in `docs`, an index beside them; both gone when dropped.
-pub struct Workspace {
+pub(crate) struct Workspace {
     folder: tempfile::TempDir,
 }
 
 impl Workspace {
     /// With these documents.
-    pub fn new(documents: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(documents: &[(&str, &str)]) -> Self {
         let workspace = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         std::fs::create_dir(workspace.docs()).expect("a folder");
         for (path, text) in documents {
@@ -24,7 +24,7 @@ impl Workspace {
     }
 
     /// With `n` documents of a few sections each, no two alike.
-    pub fn with_documents(n: usize) -> Self {
+    pub(crate) fn with_documents(n: usize) -> Self {
         let workspace = Self::new(&[]);
         for i in 0..n {
             workspace.write(&format!("part{}/page{i:04}.md", i % 7), &page(i, 0));
@@ -33,46 +33,46 @@ impl Workspace {
     }
 
     /// Everything lies below it.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
     /// The documents.
-    pub fn docs(&self) -> PathBuf {
+    pub(crate) fn docs(&self) -> PathBuf {
         self.root().join("docs")
     }
 
     /// The index.
-    pub fn index(&self) -> PathBuf {
+    pub(crate) fn index(&self) -> PathBuf {
         self.root().join("lectern.db")
     }
 
     /// Writes a document.
-    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let file = self.docs().join(path);
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
         std::fs::write(file, text).expect("a written file");
     }
 
     /// Removes a document.
-    pub fn remove(&self, path: &str) {
+    pub(crate) fn remove(&self, path: &str) {
         std::fs::remove_file(self.docs().join(path)).expect("a file to remove");
     }
 
     /// A command of `lectern-ingest` on this index.
-    pub fn ingest(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn ingest(&self, arguments: &[&str]) -> Command {
         let mut command = programs::command("lectern-ingest");
         command.args(arguments).arg("--index").arg(self.index()).current_dir(self.root());
         command
     }
 
     /// Exit code, stdout and stderr of a command on this index.
-    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         programs::text(programs::run(&mut self.ingest(arguments)))
     }
 
     /// Syncs `docs` and gives exit code and report.
-    pub fn sync(&self, arguments: &[&str]) -> (i32, Value) {
+    pub(crate) fn sync(&self, arguments: &[&str]) -> (i32, Value) {
         let mut all = vec!["sync", "docs", "--json"];
         all.extend(arguments);
         let (code, out, error) = self.run(&all);
@@ -82,27 +82,27 @@ impl Workspace {
     }
 
     /// Syncs `docs`, which must go well, and gives the source's report.
-    pub fn synced(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn synced(&self, arguments: &[&str]) -> Value {
         let (code, report) = self.sync(arguments);
         assert_eq!(code, 0, "{report}");
         report["sources"][0].clone()
     }
 
     /// Everything that is published.
-    pub fn export(&self) -> String {
+    pub(crate) fn export(&self) -> String {
         let (code, out, error) = self.run(&["export"]);
         assert_eq!(code, 0, "{error}");
         out
     }
 
     /// `verify` finds nothing.
-    pub fn verified(&self) {
+    pub(crate) fn verified(&self) {
         let (code, out, error) = self.run(&["verify"]);
         assert_eq!(code, 0, "{out}{error}");
     }
 
     /// What a fresh index of the documents as they are now exports.
-    pub fn fresh_export(&self) -> String {
+    pub(crate) fn fresh_export(&self) -> String {
         let fresh = self.root().join("fresh.db");
         for ending in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{ending}", fresh.display()));
@@ -117,7 +117,7 @@ impl Workspace {
 }
 
 /// A page with sections, paragraphs, a list and code; `version` changes its text.
-pub fn page(i: usize, version: usize) -> String {
+pub(crate) fn page(i: usize, version: usize) -> String {
     let mut text =
         format!("---\ntitle: Page {i}\n---\n\n# Page {i}\n\nversion{version} of page{i} begins.\n\n");
     for section in 0..3 {
