@@ -2,7 +2,11 @@
 // uses nothing but public interfaces, and reads Markdown on its own with pulldown-cmark.
 
 use lectern_index::chunk::Chunk;
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Tag, TagEnd};
+
+#[path = "laws/blocks.rs"]
+mod blocks;
+use blocks::Block;
 
 /// Tokens that the two sides of a joint may differ by, where counts do not add up: with that few to
 /// spare a context may already be shortened.
@@ -19,19 +23,6 @@ pub(crate) struct Case<'a> {
     pub(crate) count: &'a dyn Fn(&str) -> usize,
 }
 
-/// A block as pulldown-cmark reports it.
-#[derive(Debug, Clone, PartialEq)]
-struct Block {
-    kind: &'static str,
-    start: usize,
-    end: usize,
-    depth: usize,
-    /// Of a heading: level, text, and where its section ends.
-    level: usize,
-    text: String,
-    section: usize,
-}
-
 impl Case<'_> {
     /// All laws.
     pub(crate) fn check(&self) {
@@ -39,7 +30,7 @@ impl Case<'_> {
         self.lines_are_right();
         self.no_chunk_is_over_the_cap();
         self.chunks_end_at_line_ends();
-        let blocks = self.blocks();
+        let blocks = blocks::blocks(self.text, self.body);
         self.heading_paths_are_those_of_commonmark(&blocks);
         self.the_breadcrumb_is_title_and_headings(&blocks);
         // To Markdown a lone carriage return ends a line, to a citation it does not: blocks can share
@@ -207,6 +198,14 @@ impl Case<'_> {
         for pair in self.chunks.windows(2) {
             let (start, middle, end) =
                 (pair[0].start_byte as usize, pair[1].start_byte as usize, pair[1].end_byte as usize);
+            // It would need the table's header before it, which may be what does not fit.
+            if blocks.iter().any(|b| b.kind == "table" && b.start < start && start < b.end) {
+                continue;
+            }
+            // Sums over pieces of a line are estimates where a word is over the cap.
+            if self.line_start(start) != start {
+                continue;
+            }
             let whole = opens(start) && opens(middle) && opens(end);
             let least = (self.count)(&pair[0].text).min((self.count)(&pair[1].text));
             if least < (self.cap as usize / if whole { 4 } else { 10 }) && self.text[..middle].ends_with('\n')
@@ -216,7 +215,7 @@ impl Case<'_> {
                 let tokens = (self.count)(&[&crumb, &self.text[start..end]].concat()) + header;
                 let short = (self.count)(&crumb) <= self.cap as usize / 4;
                 assert!(
-                    tokens > self.cap as usize || !short,
+                    tokens + SLACK > self.cap as usize || !short,
                     "not merged: {:?} {:?}",
                     pair[0].text,
                     pair[1].text
@@ -231,7 +230,7 @@ impl Case<'_> {
         let mut table = 0..0;
         let mut rows = Vec::new();
         let mut tables = Vec::new();
-        for (event, range) in self.events() {
+        for (event, range) in blocks::events(self.text, self.body) {
             match event {
                 Event::Start(Tag::Table(_)) => (table, rows) = (range, Vec::new()),
                 Event::Start(Tag::TableRow) => rows.push(range.start),
@@ -324,118 +323,4 @@ impl Case<'_> {
     fn end_of(&self, block: &Block) -> usize {
         block.start + self.text[block.start..block.end].trim_end().len()
     }
-
-    fn events(&self) -> Vec<(Event<'_>, std::ops::Range<usize>)> {
-        let skip = if self.text[self.body..].starts_with('\u{feff}') { self.body + 3 } else { self.body };
-        let events = Parser::new_ext(&self.text[skip..], lectern_ingest_options()).into_offset_iter();
-        // An item behind a tab is said to begin with the line end before it.
-        let place = |range: std::ops::Range<usize>| {
-            let text = &self.text[range.start + skip..range.end + skip];
-            range.end + skip - text.trim_start_matches(['\n', '\r']).len()..range.end + skip
-        };
-        events.map(|(event, range)| (event, place(range))).collect()
-    }
-
-    fn blocks(&self) -> Vec<Block> {
-        let mut blocks: Vec<Block> = Vec::new();
-        let mut open: Vec<usize> = Vec::new();
-        let mut heading = None;
-        for (event, range) in self.events() {
-            let kind = match &event {
-                Event::Start(Tag::Paragraph) => "paragraph",
-                Event::Start(Tag::Heading { .. }) => "heading",
-                Event::Start(Tag::CodeBlock(_)) => "code",
-                Event::Start(Tag::Table(_)) => "table",
-                Event::Start(Tag::List(_)) => "list",
-                Event::Start(Tag::Item) => "item",
-                Event::Start(Tag::BlockQuote(_)) => "quote",
-                Event::Start(Tag::FootnoteDefinition(_)) => "footnote",
-                Event::End(TagEnd::Heading(_)) => {
-                    heading = None;
-                    continue;
-                }
-                Event::Text(text) | Event::Code(text) => {
-                    if let Some(index) = heading {
-                        let block: &mut Block = &mut blocks[index];
-                        block.text.push_str(text);
-                    }
-                    continue;
-                }
-                Event::SoftBreak | Event::HardBreak => {
-                    if let Some(index) = heading {
-                        let block: &mut Block = &mut blocks[index];
-                        block.text.push(' ');
-                    }
-                    continue;
-                }
-                _ => continue,
-            };
-            while open.last().is_some_and(|&index: &usize| {
-                blocks[index].end <= range.start && !contains(&blocks[index], &range)
-            }) {
-                open.pop();
-            }
-            let level =
-                if let Event::Start(Tag::Heading { level, .. }) = &event { *level as usize } else { 0 };
-            if level > 0 {
-                heading = Some(blocks.len());
-            }
-            blocks.push(Block {
-                kind,
-                start: range.start,
-                end: range.end,
-                depth: open.len(),
-                level,
-                text: String::new(),
-                section: open
-                    .iter()
-                    .rev()
-                    .map(|&index| &blocks[index])
-                    .find(|b| b.kind != "list")
-                    .map_or(self.text.len(), |b| b.end),
-            });
-            if ["list", "item", "quote", "footnote"].contains(&kind) {
-                open.push(blocks.len() - 1);
-            }
-        }
-        sections(&mut blocks);
-        blocks
-    }
-}
-
-fn contains(block: &Block, range: &std::ops::Range<usize>) -> bool {
-    block.start <= range.start && range.end <= block.end
-}
-
-/// A section ends at the next heading of the same or a higher level, if its container does not
-/// end before.
-fn sections(blocks: &mut [Block]) {
-    for index in 0..blocks.len() {
-        let text = blocks[index].text.trim();
-        let text = text
-            .rsplit_once("{#")
-            .filter(|(_, id)| id.ends_with('}') && !id.starts_with([' ', '}']))
-            .map_or(text, |(text, _)| text);
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Longer texts are cut there.
-        blocks[index].text = text[..text.floor_char_boundary(400)].to_owned();
-        let (level, depth, end) = (blocks[index].level, blocks[index].depth, blocks[index].section);
-        if level > 0 {
-            let later = blocks[index + 1..].iter().take_while(|block| block.start < end);
-            let next = later
-                .filter(|block| block.level > 0 && block.level <= level && block.depth == depth)
-                .map(|block| block.start)
-                .next();
-            blocks[index].section = next.unwrap_or(end);
-        }
-    }
-}
-
-fn lectern_ingest_options() -> pulldown_cmark::Options {
-    use pulldown_cmark::Options;
-    Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_GFM
 }
