@@ -109,12 +109,13 @@ CREATE TABLE ledger_failures (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (
-    run_id      TEXT PRIMARY KEY,   -- UUIDv7: sorts by time
+    run_id      TEXT NOT NULL,      -- UUIDv7: sorts by time
     source      TEXT NOT NULL,
     started_at  TEXT NOT NULL,
     finished_at TEXT NOT NULL,
     exit_code   INTEGER NOT NULL,
-    report      TEXT NOT NULL       -- JSON
+    report      TEXT NOT NULL,      -- JSON
+    PRIMARY KEY (run_id, source)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX runs_by_source ON runs (source, run_id);

@@ -123,11 +123,7 @@ impl SqliteIndex {
             return Ok(Build { number: 0, status });
         };
         let number: i64 = row.try_get("build")?;
-        let rows = sqlx::query("SELECT * FROM heads WHERE build = ? ORDER BY source")
-            .bind(number)
-            .fetch_all(&mut *db)
-            .await?;
-        let heads = rows.iter().map(head).collect::<Result<_, _>>()?;
+        let heads = read_heads(&mut *db, number).await?;
         let status = Status {
             fingerprint: Some(Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?)),
             embedder: row.try_get::<Option<String>, _>("embedder")?.map(EmbedderId::from_stored),
@@ -285,6 +281,13 @@ fn corrupt(what: &str) -> sqlx::Error {
 
 fn source(row: &SqliteRow) -> Result<SourceName, sqlx::Error> {
     SourceName::parse(row.try_get("source")?).map_err(|_| corrupt("a source's name"))
+}
+
+/// Reads the heads of a build, by source.
+pub async fn read_heads(db: &mut SqliteConnection, build: i64) -> Result<Vec<Head>, sqlx::Error> {
+    let rows =
+        sqlx::query("SELECT * FROM heads WHERE build = ? ORDER BY source").bind(build).fetch_all(db).await?;
+    rows.iter().map(head).collect()
 }
 
 /// Reads a source's head in a build.

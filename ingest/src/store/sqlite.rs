@@ -26,10 +26,15 @@ mod persist_wal;
 /// Rows in one INSERT: SQLite binds at most 32,766 values a statement.
 const ROWS: usize = 500;
 
+/// How long to wait for another writer: readers never block, so this is a backup or a checkpoint.
+const BUSY: Duration = Duration::from_secs(30);
+
 /// The embedded index, opened for writing.
 pub struct SqliteStore {
     path: PathBuf,
     pool: SqlitePool,
+    /// Whether whatever is written is rolled back.
+    dry: bool,
 }
 
 impl SqliteStore {
@@ -47,7 +52,7 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(30))
+            .busy_timeout(BUSY)
             .pragma("cache_size", "-65536");
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -55,9 +60,53 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(|error| fail(reason(&error)))?;
-        let store = Self { path: path.to_owned(), pool };
+        let store = Self { path: path.to_owned(), pool, dry: false };
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// Opens the index for a dry run: nothing is written, and where there is no index yet, one in
+    /// memory stands in for it.
+    pub async fn open_dry(path: &Path) -> Result<Self, WriteError> {
+        if path.exists() {
+            let store = Self::open_read(path).await?;
+            return Ok(Self { dry: true, ..store });
+        }
+        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await;
+        let pool = pool
+            .map_err(|error| WriteError { location: path.display().to_string(), reason: reason(&error) })?;
+        let store = Self { path: path.to_owned(), pool, dry: true };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens an existing index of this schema without changing it.
+    pub async fn open_read(path: &Path) -> Result<Self, WriteError> {
+        let fail = |reason: String| WriteError { location: path.display().to_string(), reason };
+        if !path.exists() {
+            return Err(fail(
+                "does not exist: run `lectern-ingest sync` to make it, or check --index".into(),
+            ));
+        }
+        let options = SqliteConnectOptions::new().filename(path).foreign_keys(true).busy_timeout(BUSY);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .after_connect(|connection, _| Box::pin(persist_wal::set(connection)))
+            .connect_with(options)
+            .await
+            .map_err(|error| fail(reason(&error)))?;
+        let schema: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&pool)
+            .await
+            .map_err(|error| fail(reason(&error)))?;
+        match schema {
+            Some(read::SCHEMA) => Ok(Self { path: path.to_owned(), pool, dry: false }),
+            other => Err(fail(format!(
+                "has schema {}, this program has {}: run `lectern-ingest sync` with the newer of the two versions",
+                other.unwrap_or(0),
+                read::SCHEMA
+            ))),
+        }
     }
 
     /// The one connection that writes; also for the ledger, the vectors and the run history.
@@ -167,7 +216,11 @@ impl SqliteStore {
         .bind(source.as_str())
         .fetch_all(&mut *db)
         .await?;
-        db.commit().await?;
+        if self.dry {
+            db.rollback().await?
+        } else {
+            db.commit().await?
+        }
         Ok(Begun {
             source: source.clone(),
             build,

@@ -1,0 +1,89 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Keeps a search index of a team's Markdown documentation fresh.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lectern-ingest",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  lectern-ingest sync docs                      index a folder into ./lectern.db
+  lectern-ingest sync                           the sources of lectern.toml
+  lectern-ingest sync --dry-run                 say what a sync would do
+  lectern-ingest status                         what is indexed, and how old it is
+
+Settings come from lectern.toml, then the environment (LECTERN_INDEX_URL sets index.url), then
+--set. Exit codes: 0 all done, 2 usage or configuration, 3 some documents failed and the rest is
+published, 4 a source could not be reached, 5 the index could not be reached, 6 refused by a guard,
+7 another sync is running."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The index: sqlite://PATH, or just a path [default: sqlite://lectern.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub index: Option<String>,
+    /// The configuration file [default: lectern.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "LECTERN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON object on stdout and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Override a setting, as in --set chunk.max_tokens=256; may be repeated
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the index up to date with its sources, once
+    ///
+    /// Finds what changed by content, prepares it all, then publishes it in one step: whoever
+    /// searches meanwhile sees the old state or the new one. A run that is interrupted leaves the
+    /// old state; running it again completes the work.
+    Sync(Sync),
+    /// Show what is indexed, from where, and how old it is
+    Status,
+    /// Write every published chunk as JSON, one object a line, in a fixed order
+    Export,
+    /// Print a completion script for a shell
+    ///
+    /// For example: lectern-ingest completions bash > ~/.local/share/bash-completion/completions/lectern-ingest
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Options of `sync`.
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Folders to index, each as a source named like the folder [default: the sources of lectern.toml]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Say what would be done and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// No progress, and no summary either unless something failed
+    #[arg(long)]
+    pub quiet: bool,
+    /// Carry out a sync that removes most of a source, or all of it
+    #[arg(long)]
+    pub allow_mass_delete: bool,
+}

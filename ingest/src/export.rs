@@ -1,0 +1,74 @@
+//! `export`: everything that is published, one JSON object per chunk, sorted by source, path and
+//! ordinal. Equal indexes give equal bytes.
+
+use std::io::Write;
+
+use lectern_index::chunk::Hash;
+use lectern_index::citation;
+use lectern_index::search::{Filter, SearchIndex, StoredDocument};
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure};
+
+/// Documents listed at once.
+const PAGE: usize = 500;
+
+/// A line of the export.
+#[derive(Serialize)]
+struct Line<'a> {
+    source: &'a str,
+    path: &'a str,
+    ordinal: u32,
+    start_byte: u32,
+    end_byte: u32,
+    start_line: u32,
+    end_line: u32,
+    heading_path: &'a [String],
+    tokens: u32,
+    content_hash: Hash,
+    text: &'a str,
+    blob_sha: &'a str,
+    permalink: Option<String>,
+}
+
+/// Writes the export of the published index to `out`.
+pub async fn export(index: &dyn SearchIndex, out: &mut impl Write) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let page = index.documents(&Filter::default(), after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        let next = (last.source.clone(), last.path.clone());
+        for document in &page {
+            if let Some(stored) = index.document(&document.source, &document.path).await? {
+                write(&stored, out).map_err(|error| {
+                    Failure::new(Exit::Usage, format!("the export cannot be written: {error}"))
+                })?;
+            }
+        }
+        after = Some(next);
+    }
+}
+
+fn write(stored: &StoredDocument, out: &mut impl Write) -> std::io::Result<()> {
+    let document = &stored.document;
+    for chunk in &stored.chunks {
+        let line = Line {
+            source: document.source.as_str(),
+            path: &document.path,
+            ordinal: chunk.ordinal,
+            start_byte: chunk.start_byte,
+            end_byte: chunk.end_byte,
+            start_line: chunk.start_line,
+            end_line: chunk.end_line,
+            heading_path: &chunk.heading_path,
+            tokens: chunk.tokens,
+            content_hash: chunk.content_hash(),
+            text: &chunk.text,
+            blob_sha: document.blob_sha.as_str(),
+            permalink: citation::permalink(&stored.head, &document.path, chunk.start_line, chunk.end_line),
+        };
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Progress of long work: bars on a terminal, log lines elsewhere; always on stderr.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use lectern_index::document::SourceName;
+
+/// Where progress goes.
+pub enum Progress {
+    /// Bars, one per source.
+    Bars(MultiProgress),
+    /// Log lines.
+    Lines,
+    /// Nowhere.
+    Quiet,
+}
+
+impl Progress {
+    /// Bars on a terminal, else log lines; nothing if `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        if quiet {
+            Self::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Self::Bars(MultiProgress::new())
+        } else {
+            Self::Lines
+        }
+    }
+
+    /// Progress of one source.
+    pub fn source(&self, name: &SourceName) -> SourceProgress {
+        let bar = match self {
+            Self::Bars(bars) => {
+                let bar = bars.add(ProgressBar::new_spinner());
+                bar.set_style(spinner());
+                bar.set_prefix(name.to_string());
+                bar.enable_steady_tick(Duration::from_millis(120));
+                Some(bar)
+            }
+            _ => None,
+        };
+        SourceProgress { name: name.to_string(), bar, log: matches!(self, Self::Lines) }
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {prefix}  {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn counted() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {prefix}  {msg} {wide_bar} {pos}/{len} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Progress of one source. Dropping it removes its bar.
+pub struct SourceProgress {
+    name: String,
+    bar: Option<ProgressBar>,
+    log: bool,
+}
+
+impl SourceProgress {
+    /// Says what is being done, without a known end.
+    pub fn doing(&self, what: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(what.to_owned()),
+            None if self.log => tracing::info!(source = self.name, "{what}"),
+            None => {}
+        }
+    }
+
+    /// Says what is being done to `total` documents.
+    pub fn begin(&self, what: &str, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_style(counted());
+            bar.set_length(total);
+            bar.set_position(0);
+        }
+        if self.log {
+            tracing::info!(source = self.name, documents = total, "{what}");
+        } else {
+            self.doing(what);
+        }
+    }
+
+    /// Counts documents that are done.
+    pub fn advance(&self, documents: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(documents);
+        }
+    }
+}
+
+impl Drop for SourceProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! One source through a sync: list, plan, fetch, prepare, stage, publish. The only file that sees
+//! all stages.
+//!
+//! Everything that can fail or take long happens before the publish, which is one atomic step. A
+//! run that dies before it leaves the index as it was; its work up to there is undone or found in
+//! the caches by the next run.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use chrono::{SecondsFormat, Utc};
+use futures::StreamExt;
+use lectern_index::chunk::ChunkId;
+use lectern_index::config::SyncSettings;
+use lectern_index::document::{Document, SourceName};
+use lectern_index::search::{Mode, StoredDocument};
+use lectern_index::tokens::Tokenizer;
+use rayon::prelude::*;
+
+use crate::exit::{Exit, Failure};
+use crate::plan::{self, Plan};
+use crate::prepare::{self, Prepared};
+use crate::progress::{Progress, SourceProgress};
+use crate::report::SourceReport;
+use crate::source::{Entry, Fetched, Listing, Problem, Snapshot, Source};
+use crate::store::{Begun, BuildSpec, IndexWriter, Publication, StagedDocument};
+
+/// Content held at once between fetching and staging. Too high: memory; too low: more commits and
+/// idle cores.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Documents held at once, for sources of many small files.
+const BATCH_DOCUMENTS: usize = 256;
+
+/// What is equal for all sources of a run.
+pub struct Sync<'a> {
+    /// The index.
+    pub store: &'a dyn IndexWriter,
+    /// What decides the whole index.
+    pub spec: BuildSpec,
+    /// How the sync may behave.
+    pub settings: SyncSettings,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+    /// Carry out plans that remove most of a source.
+    pub allow_mass_delete: bool,
+    /// The sources a new build must hold before it is switched to, where the run knows them all.
+    pub required: Option<Vec<SourceName>>,
+    /// The run.
+    pub run_id: String,
+    /// Where progress goes.
+    pub progress: Progress,
+}
+
+/// A source with what its head takes from the settings.
+pub struct Target {
+    /// Where documents come from.
+    pub source: Box<dyn Source>,
+    /// Version of the product that is documented.
+    pub version: Option<String>,
+    /// Template of published pages.
+    pub url_template: Option<String>,
+}
+
+/// What was made of the fetched documents.
+#[derive(Default)]
+struct Work {
+    staged: Vec<(String, String, Vec<ChunkId>)>,
+    skipped: Vec<(String, String, String)>,
+    failures: Vec<Problem>,
+    chunks: u64,
+    tokens: u64,
+}
+
+impl Sync<'_> {
+    /// Brings one source up to date. Never fails: what went wrong is in the report, with its code.
+    pub async fn source(&self, target: &Target) -> SourceReport {
+        let started = Instant::now();
+        let mode = if self.spec.embedder.is_some() { Mode::Hybrid } else { Mode::Lexical };
+        let mut report = SourceReport::new(&self.run_id, target.source.name().clone(), mode);
+        let progress = self.progress.source(target.source.name());
+        report.exit_code = match self.run(target, &mut report, &progress).await {
+            Ok(()) if report.failures.is_empty() => Exit::Done,
+            Ok(()) => Exit::SomeFailed,
+            Err(failure) => {
+                report.error = Some(failure.message);
+                failure.exit
+            }
+        };
+        report.failures.sort();
+        report.skipped.sort();
+        report.documents.failed = report.failures.len() as u64;
+        report.duration_ms = started.elapsed().as_millis() as u64;
+        report
+    }
+
+    async fn run(
+        &self,
+        target: &Target,
+        report: &mut SourceReport,
+        progress: &SourceProgress,
+    ) -> Result<(), Failure> {
+        let source = &*target.source;
+        let begun = self.store.begin(&self.spec, source.name()).await?;
+        if let Some(head) = &begun.head {
+            report.commit.clone_from(&head.commit);
+            report.generation = head.generation;
+            report.documents.total = head.documents;
+            report.chunks.total = head.chunks;
+        }
+        progress.doing("listing documents");
+        let settled = begun.failed.is_empty() && begun.settings.as_deref() == Some(&source.settings());
+        let known_commit = begun.head.as_ref().and_then(|head| head.commit.as_deref()).filter(|_| settled);
+        let snapshot = match source.list(known_commit).await? {
+            Listing::Snapshot(snapshot) => snapshot,
+            Listing::Unchanged => return self.unchanged(target, &begun, report).await,
+        };
+        let plan = plan::plan(&snapshot.entries, &begun.known, &snapshot.failures);
+        self.guard(&begun, &snapshot, &plan)?;
+        report.failures.clone_from(&snapshot.failures);
+        report.skipped.extend(snapshot.skipped.iter().cloned());
+        report.skipped.extend(plan.skipped.iter().cloned());
+        let work = self.work(source, &begun, &snapshot, &plan, progress).await?;
+        report.failures.extend(work.failures.iter().cloned());
+        report.skipped.extend(
+            work.skipped
+                .iter()
+                .map(|(path, _, reason)| Problem { path: path.clone(), reason: reason.clone() }),
+        );
+        count(report, &begun, &plan, &work);
+        if self.dry_run {
+            return Ok(());
+        }
+        let publication = self.publication(target, &begun, &snapshot, &plan, work, &report.failures);
+        self.publish(&begun, publication, report, progress).await
+    }
+
+    /// Refuses a plan that looks like an accident.
+    fn guard(&self, begun: &Begun, snapshot: &Snapshot, plan: &Plan) -> Result<(), Failure> {
+        if self.allow_mass_delete {
+            return Ok(());
+        }
+        // Against what is served, which under a new fingerprint is another build.
+        let listed: BTreeSet<&str> = snapshot.entries.iter().map(|entry| entry.path.as_str()).collect();
+        let moved: BTreeSet<&str> = plan.renamed.iter().map(|rename| rename.from.as_str()).collect();
+        let removed = begun.served.iter().filter(|path| {
+            let path = path.as_str();
+            !listed.contains(path)
+                && !moved.contains(path)
+                && !snapshot.failures.iter().any(|failure| plan::covers(failure, path))
+        });
+        let listed = listed.len() + snapshot.failures.len();
+        let SyncSettings { mass_delete_ratio, mass_delete_documents, .. } = self.settings;
+        match plan::refusal(
+            listed,
+            begun.served.len(),
+            removed.count(),
+            mass_delete_ratio,
+            mass_delete_documents,
+        ) {
+            Some(reason) => Err(Failure::new(Exit::Refused, format!("source {}: {reason}", begun.source))),
+            None => Ok(()),
+        }
+    }
+
+    /// The source is at the commit that is published: at most its head's settings changed.
+    async fn unchanged(
+        &self,
+        target: &Target,
+        begun: &Begun,
+        report: &mut SourceReport,
+    ) -> Result<(), Failure> {
+        let Some(head) = &begun.head else { return Ok(()) };
+        report.documents.unchanged = head.documents;
+        report.chunks.reused = head.chunks;
+        report.skipped.extend(begun.known.iter().filter_map(|(path, document)| {
+            document.skipped.clone().map(|reason| Problem { path: path.clone(), reason })
+        }));
+        if self.dry_run {
+            return Ok(());
+        }
+        if head.version == target.version && head.url_template == target.url_template {
+            return Ok(self.store.touch(begun, &now(), Some(0)).await?);
+        }
+        let snapshot = Snapshot {
+            commit: head.commit.clone(),
+            repository: head.repository.clone(),
+            ..Snapshot::default()
+        };
+        let publication = self.publication(target, begun, &snapshot, &Plan::default(), Work::default(), &[]);
+        let published = self.store.publish(begun, &publication).await?;
+        report.generation = published.generation;
+        Ok(())
+    }
+
+    /// Fetches, prepares and stages what the plan asks for.
+    async fn work(
+        &self,
+        source: &dyn Source,
+        begun: &Begun,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        progress: &SourceProgress,
+    ) -> Result<Work, Failure> {
+        let mut work = Work::default();
+        let mut fetch = plan.to_fetch();
+        progress.begin("indexing", (fetch.len() + plan.renamed.len()) as u64);
+        let mut moved = Vec::new();
+        for rename in &plan.renamed {
+            match self.store.load(begun, &rename.from).await? {
+                Some(stored) => moved.push(self.rename(stored, &rename.to)),
+                // The ledger knew it, the index does not: made from its content again.
+                None => fetch.push(rename.to.clone()),
+            }
+            if moved.len() >= BATCH_DOCUMENTS {
+                self.stage(begun, std::mem::take(&mut moved), &mut work, progress).await?;
+            }
+        }
+        self.stage(begun, moved, &mut work, progress).await?;
+
+        let mut fetched = source.fetch(snapshot, fetch);
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let next = fetched.next().await.transpose()?;
+            let last = next.is_none();
+            if let Some(Fetched { entry, content }) = next {
+                match content {
+                    Ok(content) => {
+                        bytes += content.len();
+                        batch.push((entry, content));
+                    }
+                    Err(reason) => work.failures.push(Problem { path: entry.path, reason }),
+                }
+            }
+            if last || bytes >= BATCH_BYTES || batch.len() >= BATCH_DOCUMENTS {
+                let documents = self.prepare(begun, std::mem::take(&mut batch), &mut work);
+                self.stage(begun, documents, &mut work, progress).await?;
+                bytes = 0;
+            }
+            if last {
+                return Ok(work);
+            }
+        }
+    }
+
+    /// Parses and chunks a batch on all cores, in its order.
+    fn prepare(&self, begun: &Begun, batch: Vec<(Entry, Vec<u8>)>, work: &mut Work) -> Vec<StagedDocument> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let tokenizer = Tokenizer::cl100k();
+        let prepared: Vec<(Entry, Result<Prepared, Left>)> = tokio::task::block_in_place(|| {
+            batch
+                .into_par_iter()
+                .map(|(entry, content)| {
+                    let prepared =
+                        text(&content).map(|text| prepare::prepare(text, &self.spec.chunk, &tokenizer));
+                    (entry, prepared)
+                })
+                .collect()
+        });
+        let mut documents = Vec::new();
+        for (entry, prepared) in prepared {
+            match prepared {
+                Ok(prepared) if prepared.draft => {
+                    work.skipped.push((entry.path, entry.blob_sha.to_string(), "a draft".into()));
+                }
+                Ok(prepared) => documents.push(self.document(&begun.source, &entry, prepared)),
+                Err(Left::Out(reason)) => work.skipped.push((entry.path, entry.blob_sha.to_string(), reason)),
+                Err(Left::Failed(reason)) => work.failures.push(Problem { path: entry.path, reason }),
+            }
+        }
+        documents
+    }
+
+    fn document(&self, source: &SourceName, entry: &Entry, prepared: Prepared) -> StagedDocument {
+        let document = Document {
+            source: source.clone(),
+            path: entry.path.clone(),
+            blob_sha: entry.blob_sha.clone(),
+            title: prepared.title,
+            summary: prepared.summary,
+            entities: prepared.entities,
+            lines: prepared.lines,
+            tokens: prepared.chunks.iter().map(|chunk| chunk.tokens).sum(),
+            updated_at: None,
+        };
+        self.with_ids(StoredChunks { document, chunks: prepared.chunks })
+    }
+
+    /// A published document under its new path: everything but path and ids stays.
+    fn rename(&self, stored: StoredDocument, to: &Entry) -> StagedDocument {
+        let document = Document { path: to.path.clone(), ..stored.document };
+        self.with_ids(StoredChunks { document, chunks: stored.chunks })
+    }
+
+    fn with_ids(&self, StoredChunks { document, chunks }: StoredChunks) -> StagedDocument {
+        let id = |ordinal| {
+            ChunkId::derive(
+                &document.source,
+                &document.path,
+                &document.blob_sha,
+                &self.spec.fingerprint,
+                ordinal,
+            )
+        };
+        let chunks = chunks.into_iter().map(|chunk| (id(chunk.ordinal), chunk)).collect();
+        StagedDocument { document, chunks }
+    }
+
+    async fn stage(
+        &self,
+        begun: &Begun,
+        documents: Vec<StagedDocument>,
+        work: &mut Work,
+        progress: &SourceProgress,
+    ) -> Result<(), Failure> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        if !self.dry_run {
+            self.store.stage(begun, &documents).await?;
+        }
+        for StagedDocument { document, chunks } in &documents {
+            work.chunks += chunks.len() as u64;
+            work.tokens += u64::from(document.tokens);
+            let ids = chunks.iter().map(|(id, _)| *id).collect();
+            work.staged.push((document.path.clone(), document.blob_sha.to_string(), ids));
+        }
+        progress.advance(documents.len() as u64);
+        Ok(())
+    }
+
+    fn publication(
+        &self,
+        target: &Target,
+        begun: &Begun,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        work: Work,
+        failures: &[Problem],
+    ) -> Publication {
+        let failed: BTreeSet<&str> = work.failures.iter().map(|failure| failure.path.as_str()).collect();
+        let known = |path: &&str| begun.known.contains_key(*path);
+        let mut stale: Vec<String> = plan.removed.clone();
+        stale.extend(plan.renamed.iter().map(|rename| rename.from.clone()));
+        // A document that failed keeps the version it had.
+        let changed =
+            plan.changed.iter().map(|entry| entry.path.as_str()).filter(|path| !failed.contains(path));
+        stale.extend(changed.filter(known).map(str::to_owned));
+        let mut failures = failures.to_vec();
+        failures.sort();
+        Publication {
+            commit: snapshot.commit.clone(),
+            repository: snapshot.repository.clone(),
+            version: target.version.clone(),
+            url_template: target.url_template.clone(),
+            at: now(),
+            stale,
+            staged: work.staged,
+            skipped: work.skipped,
+            failed: failures,
+            settings: target.source.settings(),
+            required: self.required.clone(),
+        }
+    }
+
+    /// Publishes, or only notes that the source was looked at where nothing at all is new.
+    async fn publish(
+        &self,
+        begun: &Begun,
+        publication: Publication,
+        report: &mut SourceReport,
+        progress: &SourceProgress,
+    ) -> Result<(), Failure> {
+        let nothing_new = publication.stale.is_empty()
+            && publication.staged.is_empty()
+            && publication.skipped.is_empty()
+            && publication.failed == begun.failed
+            && begun.settings.as_ref() == Some(&publication.settings)
+            && begun.head.as_ref().is_some_and(|head| {
+                head.commit == publication.commit
+                    && head.repository == publication.repository
+                    && head.version == publication.version
+                    && head.url_template == publication.url_template
+            });
+        if nothing_new {
+            let behind = publication.commit.as_ref().map(|_| 0);
+            return Ok(self.store.touch(begun, &publication.at, behind).await?);
+        }
+        progress.doing("publishing");
+        let published = self.store.publish(begun, &publication).await?;
+        report.commit = publication.commit;
+        report.generation = published.generation;
+        report.documents.total = published.documents;
+        report.chunks.total = published.chunks;
+        report.chunks.removed = published.removed_chunks;
+        report.chunks.reused = published.chunks - report.chunks.added;
+        report.waiting_for = published.waiting_for;
+        Ok(())
+    }
+}
+
+struct StoredChunks {
+    document: Document,
+    chunks: Vec<lectern_index::chunk::Chunk>,
+}
+
+/// Why a file did not become a document.
+enum Left {
+    /// On purpose.
+    Out(String),
+    /// It is broken.
+    Failed(String),
+}
+
+/// The text of a file, if it is one.
+fn text(content: &[u8]) -> Result<&str, Left> {
+    if content.starts_with(b"version https://git-lfs.github.com/spec/") {
+        return Err(Left::Out("a Git LFS pointer: its content is not in the repository".into()));
+    }
+    match std::str::from_utf8(content) {
+        Ok(text) if !text.contains('\0') => Ok(text),
+        Ok(_) => Err(Left::Failed("has NUL bytes: it is a binary file, or UTF-16".into())),
+        Err(_) if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) => {
+            Err(Left::Failed("is UTF-16: save it as UTF-8".into()))
+        }
+        Err(error) => {
+            let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Err(Left::Failed(format!(
+                "is not UTF-8: line {line}, byte {}: save it as UTF-8",
+                error.valid_up_to()
+            )))
+        }
+    }
+}
+
+fn count(report: &mut SourceReport, begun: &Begun, plan: &Plan, work: &Work) {
+    let made: BTreeSet<&str> = work.staged.iter().map(|(path, ..)| path.as_str()).collect();
+    let documents = &mut report.documents;
+    // A draft that is published is new to readers; a document that became a draft is gone for them.
+    let indexed = |path: &str| begun.known.get(path).is_some_and(|document| document.skipped.is_none());
+    let entries = || plan.added.iter().chain(&plan.changed).map(|entry| entry.path.as_str());
+    documents.added = entries().filter(|path| made.contains(path) && !indexed(path)).count() as u64;
+    documents.changed = entries().filter(|path| made.contains(path) && indexed(path)).count() as u64;
+    documents.renamed = plan.renamed.len() as u64;
+    let turned = work.skipped.iter().filter(|(path, ..)| indexed(path)).count();
+    documents.removed = (plan.removed.iter().filter(|path| indexed(path)).count() + turned) as u64;
+    documents.unchanged = plan.unchanged.len() as u64;
+    report.chunks.added = work.chunks;
+    report.chunks.reused = report.chunks.total;
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,110 @@
+//! From settings and command line to the sources of a run.
+
+use std::path::{Path, PathBuf};
+
+use lectern_index::config::{Config, SourceSettings, SyncSettings, default_include};
+use lectern_index::document::SourceName;
+
+use crate::exit::Failure;
+use crate::source::folder::Folder;
+use crate::sync::Target;
+
+/// The sources that `targets` name, or the configured ones where it names none.
+pub fn targets(config: &Config, targets: &[String]) -> Result<Vec<Target>, Failure> {
+    if targets.is_empty() {
+        if config.source.is_empty() {
+            return Err(Failure::usage(
+                "there is nothing to sync: name a folder, as in `lectern-ingest sync docs`, or add a [[source]] to lectern.toml",
+            ));
+        }
+        return config.source.iter().map(|settings| configured(settings, &config.sync)).collect();
+    }
+    let mut found: Vec<Target> = Vec::new();
+    for target in targets {
+        let target = named(config, target)?;
+        let name = target.source.name();
+        if found.iter().any(|other| other.source.name() == name) {
+            return Err(Failure::usage(format!(
+                "two targets would both be the source {name}: sync them one by one into indexes of their own, or give them names in lectern.toml"
+            )));
+        }
+        found.push(target);
+    }
+    Ok(found)
+}
+
+/// A target of the command line: a folder. One that is configured under its name keeps its settings.
+fn named(config: &Config, target: &str) -> Result<Target, Failure> {
+    let folder = PathBuf::from(target);
+    let is_this = |settings: &&SourceSettings| {
+        settings.folder.as_ref().is_some_and(|configured| same(&configured.join(&settings.path), &folder))
+    };
+    if let Some(settings) = config.source.iter().find(is_this) {
+        return configured(settings, &config.sync);
+    }
+    let name = folder_name(&folder)?;
+    folder_target(name, folder, &default_include(), &[], &config.sync, (None, None))
+}
+
+fn configured(settings: &SourceSettings, sync: &SyncSettings) -> Result<Target, Failure> {
+    let Some(folder) = &settings.folder else {
+        return Err(Failure::usage(format!("source {} needs `folder`", settings.name)));
+    };
+    folder_target(
+        settings.name.clone(),
+        folder.join(&settings.path),
+        &settings.include,
+        &settings.exclude,
+        sync,
+        (settings.version.clone(), settings.url_template.clone()),
+    )
+}
+
+fn folder_target(
+    name: SourceName,
+    root: PathBuf,
+    include: &[String],
+    exclude: &[String],
+    sync: &SyncSettings,
+    (version, url_template): (Option<String>, Option<String>),
+) -> Result<Target, Failure> {
+    let folder = Folder::new(name.clone(), root, include, exclude, sync.max_file_bytes)
+        .map_err(|error| Failure::usage(format!("source {name}: {error}")))?;
+    Ok(Target { source: Box::new(folder), version, url_template })
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The folder's own name as a source name; characters that names cannot have become dashes.
+fn folder_name(folder: &Path) -> Result<SourceName, Failure> {
+    let full =
+        folder.canonicalize().or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned());
+    let own = full.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned());
+    let allowed = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let name: String = own.chars().map(allowed).take(64).collect();
+    SourceName::parse(name.trim_start_matches(['.', '-'])).map_err(|_| {
+        Failure::usage(format!(
+            "the folder {} gives no source name: add it to lectern.toml with a name",
+            folder.display()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_give_names() {
+        let name = |path: &str| {
+            folder_name(Path::new(path)).map(|name| name.to_string()).map_err(|error| error.message)
+        };
+        assert_eq!(name("/x/rust-book"), Ok("rust-book".into()));
+        assert_eq!(name("/x/rust-book/"), Ok("rust-book".into()));
+        assert_eq!(name("/x/my docs (v2)"), Ok("my-docs--v2-".into()));
+        assert_eq!(name("/x/.github"), Ok("github".into()));
+        assert!(name("/x/...").is_err());
+    }
+}
