@@ -26,11 +26,11 @@ const ERROR_BYTES: usize = 64 * 1024;
 const REDIRECTS: usize = 5;
 
 /// The body of an answer, still arriving.
-pub type Body = http_body_util::combinators::BoxBody<bytes::Bytes, octocrab::Error>;
+pub(super) type Body = http_body_util::combinators::BoxBody<bytes::Bytes, octocrab::Error>;
 
 /// Why there is no good answer.
 #[derive(Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// GitHub answered, and this is what.
     Status(StatusCode, String),
     /// It did not, or not in time: what happened, and what to do.
@@ -38,7 +38,7 @@ pub enum Refusal {
 }
 
 /// A client under a deadline.
-pub struct Client {
+pub(super) struct Client {
     api: Octocrab,
     base: Uri,
     credentials: Credentials,
@@ -50,7 +50,7 @@ pub struct Client {
 
 impl Client {
     /// A client of the API at `base`.
-    pub fn new(
+    pub(super) fn new(
         base: Uri,
         credentials: Credentials,
         timeout: Duration,
@@ -62,23 +62,23 @@ impl Client {
     }
 
     /// Begins a run: its deadline and its counts.
-    pub fn begin(&self) {
+    pub(super) fn begin(&self) {
         *lock(&self.until) = Instant::now() + self.deadline;
         *lock(&self.usage) = Usage::default();
     }
 
     /// What was asked since the run began.
-    pub fn usage(&self) -> Usage {
+    pub(super) fn usage(&self) -> Usage {
         lock(&self.usage).clone()
     }
 
     /// Who asks.
-    pub fn credentials(&self) -> &Credentials {
+    pub(super) fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
     /// The whole answer to `GET route`, at most `max` bytes.
-    pub async fn bytes(&self, route: &str, accept: &str, max: usize) -> Result<Vec<u8>, Refusal> {
+    pub(super) async fn bytes(&self, route: &str, accept: &str, max: usize) -> Result<Vec<u8>, Refusal> {
         let mut patience = Patience::default();
         loop {
             let body = self.open(route, accept, &mut patience).await?;
@@ -95,7 +95,11 @@ impl Client {
     }
 
     /// The answer to `GET route`, read from JSON.
-    pub async fn json<T: serde::de::DeserializeOwned>(&self, route: &str, accept: &str) -> Result<T, Refusal> {
+    pub(super) async fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        route: &str,
+        accept: &str,
+    ) -> Result<T, Refusal> {
         let bytes = self.bytes(route, accept, MAX_JSON).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             Refusal::Unreachable(format!("GitHub's answer to {route} is not what was asked for: {error}"))
@@ -104,7 +108,12 @@ impl Client {
 
     /// The beginning of a good answer to `GET route`. What `patience` is left says how often a caller
     /// who cannot read the body to its end may come again.
-    pub async fn open(&self, route: &str, accept: &str, patience: &mut Patience) -> Result<Body, Refusal> {
+    pub(super) async fn open(
+        &self,
+        route: &str,
+        accept: &str,
+        patience: &mut Patience,
+    ) -> Result<Body, Refusal> {
         loop {
             let trouble = match self.in_time(self.follow(route, accept)).await? {
                 Ok(response) if response.status().is_success() => return Ok(response.into_body()),
@@ -132,7 +141,7 @@ impl Client {
     }
 
     /// Pauses before something is tried again, or says that it was tried often enough.
-    pub async fn again(&self, patience: &mut Patience, trouble: &str) -> Result<(), Refusal> {
+    pub(super) async fn again(&self, patience: &mut Patience, trouble: &str) -> Result<(), Refusal> {
         patience.spent += 1;
         if patience.spent >= limits::ATTEMPTS {
             return Err(Refusal::Unreachable(format!(
@@ -190,7 +199,7 @@ impl Client {
     }
 
     /// What to say when the deadline has come.
-    pub fn late(&self) -> Refusal {
+    pub(super) fn late(&self) -> Refusal {
         Refusal::Unreachable(format!(
             "GitHub took longer than github.deadline_seconds = {}: raise it, or sync again later",
             self.deadline.as_secs()
@@ -198,7 +207,7 @@ impl Client {
     }
 
     /// How long a run may wait for GitHub.
-    pub fn deadline(&self) -> Duration {
+    pub(super) fn deadline(&self) -> Duration {
         self.deadline
     }
 
@@ -210,7 +219,8 @@ impl Client {
             if !response.status().is_redirection() {
                 return Ok(response);
             }
-            let moved = matches!(response.status(), StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
+            let moved =
+                matches!(response.status(), StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
             response = match self.target(response.headers())? {
                 Hop::Inside(address) => {
                     if moved {
@@ -232,7 +242,8 @@ impl Client {
         let bad = || lasting("GitHub redirects to an address that cannot be followed".into());
         let address = headers.get(LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(bad)?;
         let address: Uri = address.parse().map_err(|_| bad())?;
-        let relative = address.path_and_query().map_or("/", |it| it.as_str()).parse::<Uri>().map_err(|_| bad())?;
+        let relative =
+            address.path_and_query().map_or("/", |it| it.as_str()).parse::<Uri>().map_err(|_| bad())?;
         let here = address.authority().is_none()
             || (address.authority() == self.base.authority() && address.scheme() == self.base.scheme());
         if here && address.path().starts_with(self.base.path()) {
@@ -247,7 +258,12 @@ impl Client {
         Ok(Hop::Outside(origin, relative))
     }
 
-    async fn send(&self, client: &Octocrab, address: Uri, accept: &str) -> Result<http::Response<Body>, Trouble> {
+    async fn send(
+        &self,
+        client: &Octocrab,
+        address: Uri,
+        accept: &str,
+    ) -> Result<http::Response<Body>, Trouble> {
         let accept = HeaderValue::from_str(accept).map_err(|_| lasting(format!("{accept:?} is no type")))?;
         lock(&self.usage).requests += 1;
         match client._get_with_headers(address, Some(HeaderMap::from_iter([(ACCEPT, accept)]))).await {
@@ -276,8 +292,14 @@ impl Client {
                     _ => Trouble::Passing("GitHub gives the App no token at the moment".into()),
                 }
             }
-            octocrab::Error::JWT { .. } => lasting("GITHUB_APP_PRIVATE_KEY cannot sign: is it an RSA key?".into()),
-            other => Trouble::Passing(format!("{} cannot be reached: {}", self.base, self.credentials.redact(&chain(&other)))),
+            octocrab::Error::JWT { .. } => {
+                lasting("GITHUB_APP_PRIVATE_KEY cannot sign: is it an RSA key?".into())
+            }
+            other => Trouble::Passing(format!(
+                "{} cannot be reached: {}",
+                self.base,
+                self.credentials.redact(&chain(&other))
+            )),
         }
     }
 
@@ -308,7 +330,7 @@ const MAX_JSON: usize = 64 * 1024 * 1024;
 
 /// How often something was tried.
 #[derive(Debug, Default)]
-pub struct Patience {
+pub(super) struct Patience {
     spent: u32,
     limited: u32,
 }
@@ -341,12 +363,13 @@ async fn collect(mut body: Body, max: usize) -> Result<Option<Vec<u8>>, String> 
 }
 
 /// An error with its causes, each once: the outermost alone often says nothing.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        let text = text.strip_prefix("Service Error: ").or(text.strip_prefix("Hyper Error: ")).unwrap_or(&text);
+        let text =
+            text.strip_prefix("Service Error: ").or(text.strip_prefix("Hyper Error: ")).unwrap_or(&text);
         if !said.iter().any(|known| known.contains(text)) {
             said.push(text.to_owned());
         }

@@ -132,9 +132,8 @@ mod tests {
     use super::*;
 
     fn read(settings: GithubSettings, variables: &[(&str, &str)]) -> Result<Credentials, String> {
-        let find = |name: &str| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
+        let find =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Credentials::read(&settings, find)
     }
 

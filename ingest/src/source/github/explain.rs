@@ -8,7 +8,7 @@ use super::location::Location;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
+pub(super) enum Asked<'a> {
     /// The ref.
     Reference,
     /// The folder, at a commit.
@@ -18,7 +18,12 @@ pub enum Asked<'a> {
 }
 
 /// The reason for the report, with what to do.
-pub fn explain(refusal: Refusal, location: &Location, credentials: &Credentials, asked: Asked<'_>) -> String {
+pub(super) fn explain(
+    refusal: Refusal,
+    location: &Location,
+    credentials: &Credentials,
+    asked: Asked<'_>,
+) -> String {
     let (status, message) = match refusal {
         Refusal::Unreachable(reason) => return format!("{location}: {reason}"),
         Refusal::Status(status, message) => (status, message),
@@ -38,7 +43,9 @@ pub fn explain(refusal: Refusal, location: &Location, credentials: &Credentials,
         }
         // GitHub says 422 to a name that no ref has, 404 to some that look like paths.
         (StatusCode::UNPROCESSABLE_ENTITY, Asked::Reference) => no_ref(location, reference),
-        (StatusCode::NOT_FOUND, Asked::Reference) if message.contains("No commit") || message.contains("Branch") => {
+        (StatusCode::NOT_FOUND, Asked::Reference)
+            if message.contains("No commit") || message.contains("Branch") =>
+        {
             no_ref(location, reference)
         }
         (StatusCode::NOT_FOUND, Asked::Folder(path)) => format!(
@@ -46,9 +53,15 @@ pub fn explain(refusal: Refusal, location: &Location, credentials: &Credentials,
         ),
         (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _) => {
             let access = match credentials {
-                Credentials::None => "if it is private, set GITHUB_TOKEN to a token with the repository permission \"Contents: read\"",
-                Credentials::Token(_) => "give the token in GITHUB_TOKEN the repository permission \"Contents: read\" for it, and authorise it for the organisation's single sign-on",
-                Credentials::App { .. } => "add the repository to the App's installation (github.installation_id), with the repository permission \"Contents: read\"",
+                Credentials::None => {
+                    "if it is private, set GITHUB_TOKEN to a token with the repository permission \"Contents: read\""
+                }
+                Credentials::Token(_) => {
+                    "give the token in GITHUB_TOKEN the repository permission \"Contents: read\" for it, and authorise it for the organisation's single sign-on"
+                }
+                Credentials::App { .. } => {
+                    "add the repository to the App's installation (github.installation_id), with the repository permission \"Contents: read\""
+                }
             };
             let what = match status {
                 StatusCode::NOT_FOUND => "does not exist or may not be seen",

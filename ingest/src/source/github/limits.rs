@@ -17,11 +17,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// How often something transient is tried in all.
-pub const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 
 /// What to do after an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It is the answer, good or bad.
     Answer,
     /// Ask again after this long: a rate limit.
@@ -32,17 +32,17 @@ pub enum Verdict {
 
 /// The quota, as the last answer that named it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
+pub(super) struct Quota {
     /// Requests left.
-    pub left: u64,
+    pub(super) left: u64,
     /// Requests an hour.
-    pub limit: u64,
+    pub(super) limit: u64,
     /// When it is full again (seconds since 1970).
-    pub resets_at: i64,
+    pub(super) resets_at: i64,
 }
 
 /// Reads the quota off an answer.
-pub fn quota(headers: &HeaderMap) -> Option<Quota> {
+pub(super) fn quota(headers: &HeaderMap) -> Option<Quota> {
     Some(Quota {
         left: number(headers, "x-ratelimit-remaining")?,
         limit: number(headers, "x-ratelimit-limit")?,
@@ -52,7 +52,7 @@ pub fn quota(headers: &HeaderMap) -> Option<Quota> {
 
 /// What an answer means. `now` is used where the answer has no date of its own: the reset is a time
 /// of GitHub's clock, which ours need not agree with.
-pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &str, now: DateTime<Utc>) -> Verdict {
+pub(super) fn verdict(status: StatusCode, headers: &HeaderMap, body: &str, now: DateTime<Utc>) -> Verdict {
     if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
         return match retry_after(headers) {
             Some(wait) => Verdict::Wait(wait),
@@ -81,7 +81,7 @@ pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &str, now: DateTim
 
 /// How long to pause before attempt number `attempt` (the first one is 1); `dice` is a random share,
 /// 0 to 1, so that many clients do not come back at the same moment.
-pub fn pause(attempt: u32, dice: f64) -> Duration {
+pub(super) fn pause(attempt: u32, dice: f64) -> Duration {
     let whole = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
     whole.mul_f64(0.5 + dice.clamp(0.0, 1.0) / 2.0)
 }

@@ -12,27 +12,27 @@ const OBJECT: &str = "application/vnd.github.object+json";
 const RAW: &str = "application/vnd.github.raw+json";
 
 /// Symlinks followed on the way to one place, as on Linux.
-pub const MAX_HOPS: usize = 40;
+pub(super) const MAX_HOPS: usize = 40;
 
 /// Files listed at most. More would fill the memory of a small machine.
 const MAX_NODES: usize = 1_000_000;
 
 /// Something in a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub(super) struct Node {
     /// Relative to the listed folder.
-    pub path: String,
+    pub(super) path: String,
     /// What it is.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Its git object.
-    pub sha: String,
+    pub(super) sha: String,
     /// Bytes of a file.
-    pub size: u64,
+    pub(super) size: u64,
 }
 
 /// What a [`Node`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A file.
     File,
     /// A symlink.
@@ -44,34 +44,34 @@ pub enum Kind {
 }
 
 /// A repository that is asked for things.
-pub struct Repo<'a> {
+pub(super) struct Repo<'a> {
     /// The conversation.
-    pub client: &'a Client,
+    pub(super) client: &'a Client,
     /// Which repository.
-    pub location: &'a Location,
+    pub(super) location: &'a Location,
 }
 
 impl Repo<'_> {
     /// The commit that the ref names now: one request, whatever kind of ref it is.
-    pub async fn commit(&self) -> Result<Commit, Refusal> {
+    pub(super) async fn commit(&self) -> Result<Commit, Refusal> {
         let reference = self.location.reference.as_deref().unwrap_or("HEAD");
         // Page 1 of 1 keeps the list of changed files, with their patches, out of the answer.
         self.client.json(&self.route(&format!("commits/{}?per_page=1", encode(reference))), JSON).await
     }
 
     /// What lies at a path, whatever its depth, in one request.
-    pub async fn content(&self, commit: &str, path: &str) -> Result<Content, Refusal> {
+    pub(super) async fn content(&self, commit: &str, path: &str) -> Result<Content, Refusal> {
         self.client.json(&self.route(&format!("contents/{}?ref={commit}", encode(path))), OBJECT).await
     }
 
     /// The content of a blob, of at most `max` bytes.
-    pub async fn blob(&self, sha: &str, max: u64) -> Result<Vec<u8>, Refusal> {
+    pub(super) async fn blob(&self, sha: &str, max: u64) -> Result<Vec<u8>, Refusal> {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         self.client.bytes(&self.route(&format!("git/blobs/{sha}")), RAW, max).await
     }
 
     /// How many commits `new` has that `old` lacks; `None` where GitHub does not know `old` any more.
-    pub async fn ahead(&self, old: &str, new: &str) -> Option<u64> {
+    pub(super) async fn ahead(&self, old: &str, new: &str) -> Option<u64> {
         // From the second page on there is no list of files.
         let route = self.route(&format!("compare/{old}...{new}?per_page=1&page=2"));
         self.client.json::<Comparison>(&route, JSON).await.ok().map(|comparison| comparison.ahead_by)
@@ -79,7 +79,7 @@ impl Repo<'_> {
 
     /// Everything below a tree. Where GitHub cuts the list, the folders are listed one by one; a folder
     /// that is cut even so is a failure, so that nothing below it is taken for removed.
-    pub async fn tree(&self, sha: &str) -> Result<(Vec<Node>, Vec<Problem>), Refusal> {
+    pub(super) async fn tree(&self, sha: &str) -> Result<(Vec<Node>, Vec<Problem>), Refusal> {
         let mut nodes = Vec::new();
         let mut failures = Vec::new();
         let mut folders = vec![(String::new(), sha.to_owned())];
@@ -108,20 +108,22 @@ impl Repo<'_> {
                 nodes.push(Node { path, kind, sha: entry.sha, size: entry.size });
             }
             if nodes.len() > MAX_NODES {
-                return Err(Refusal::Unreachable(format!("more than {MAX_NODES} files are listed: narrow `path`")));
+                return Err(Refusal::Unreachable(format!(
+                    "more than {MAX_NODES} files are listed: narrow `path`"
+                )));
             }
         }
         Ok((nodes, failures))
     }
 
     /// The address of something of this repository.
-    pub fn route(&self, rest: &str) -> String {
+    pub(super) fn route(&self, rest: &str) -> String {
         format!("/repos/{}/{}/{rest}", self.location.owner, self.location.repo)
     }
 }
 
 /// Puts a path after a folder and takes `.` and `..` out; `None` if it leads out of the repository.
-pub fn join(folder: &str, path: &str) -> Option<String> {
+pub(super) fn join(folder: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     if path.starts_with('/') {
         return None;
@@ -139,7 +141,7 @@ pub fn join(folder: &str, path: &str) -> Option<String> {
 }
 
 /// The folder that holds `path`; empty for the root.
-pub fn parent(path: &str) -> &str {
+pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 

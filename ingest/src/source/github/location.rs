@@ -103,7 +103,12 @@ mod tests {
         (found.owner, found.repo, found.path, found.reference)
     }
 
-    fn parts(owner: &str, repo: &str, path: &str, reference: Option<&str>) -> (String, String, String, Option<String>) {
+    fn parts(
+        owner: &str,
+        repo: &str,
+        path: &str,
+        reference: Option<&str>,
+    ) -> (String, String, String, Option<String>) {
         (owner.into(), repo.into(), path.into(), reference.map(str::to_owned))
     }
 
@@ -116,23 +121,51 @@ mod tests {
         assert_eq!(parse("github:o/r"), parts("o", "r", "", None));
         assert_eq!(parse("github:o/r/docs/"), parts("o", "r", "docs", None));
         assert_eq!(parse("github:o/r@feature/new/x"), parts("o", "r", "", Some("feature/new/x")));
-        assert_eq!(parse("github:withastro/docs/src@astro@5.0.0"), parts("withastro", "docs", "src", Some("astro@5.0.0")));
+        assert_eq!(
+            parse("github:withastro/docs/src@astro@5.0.0"),
+            parts("withastro", "docs", "src", Some("astro@5.0.0"))
+        );
         assert_eq!(parse("github:o/r/doc umentación"), parts("o", "r", "doc umentación", None));
     }
 
     #[test]
     fn what_is_no_repository_is_refused() {
-        for bad in ["github:", "github:o", "github:o/", "github:/r", "github:o/..", "github:o o/r", "github:o/r@", "github:o/r/../x", "github:o/r@a..b", "github:o/r@a b", "github:o?/r"] {
+        for bad in [
+            "github:",
+            "github:o",
+            "github:o/",
+            "github:/r",
+            "github:o/..",
+            "github:o o/r",
+            "github:o/r@",
+            "github:o/r/../x",
+            "github:o/r@a..b",
+            "github:o/r@a b",
+            "github:o?/r",
+        ] {
             assert!(Location::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn default_names_never_meet() {
-        let name = |target: &str| Location::parse(target).expect(target).default_name().expect(target).to_string();
+        let name =
+            |target: &str| Location::parse(target).expect(target).default_name().expect(target).to_string();
         assert_eq!(name("github:rust-lang/book"), "rust-lang.book");
         assert_eq!(name("github:Rust-Lang/Book"), "rust-lang.book");
-        let all = ["o/docs", "p/docs", "o/docs@v1", "o/docs@v2", "o/docs/v1", "o/docs/a/b", "o/docs/a-b", "o/docs@a/b", "o/docs.v1", "o/docs/x/a", "o/docs/y/a"];
+        let all = [
+            "o/docs",
+            "p/docs",
+            "o/docs@v1",
+            "o/docs@v2",
+            "o/docs/v1",
+            "o/docs/a/b",
+            "o/docs/a-b",
+            "o/docs@a/b",
+            "o/docs.v1",
+            "o/docs/x/a",
+            "o/docs/y/a",
+        ];
         let names: BTreeSet<String> = all.iter().map(|target| name(&format!("github:{target}"))).collect();
         assert_eq!(names.len(), all.len(), "{names:?}");
         let long = format!("github:{}/{}", "o".repeat(39), "r".repeat(100));

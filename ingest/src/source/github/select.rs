@@ -10,25 +10,26 @@ use super::listing::{Kind, Node};
 use crate::source::{Entry, Problem, Snapshot};
 
 /// The settings that decide.
-pub struct Rules {
+pub(super) struct Rules {
     /// What counts.
-    pub include: GlobSet,
+    pub(super) include: GlobSet,
     /// What among it does not.
-    pub exclude: GlobSet,
+    pub(super) exclude: GlobSet,
     /// The largest file that is read.
-    pub max_file_bytes: u64,
+    pub(super) max_file_bytes: u64,
 }
 
 impl Rules {
     /// Whether a file at `path` is documentation.
-    pub fn counts(&self, path: &str) -> bool {
+    pub(super) fn counts(&self, path: &str) -> bool {
         !hidden(path) && self.include.is_match(path) && !self.exclude.is_match(path)
     }
 
     /// Whether a link at `path` may lead to documentation: it counts itself, or may be a folder.
-    pub fn may_lead(&self, path: &str) -> bool {
+    pub(super) fn may_lead(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
-        self.counts(path) || (!hidden(path) && !name.contains('.') && !self.exclude.is_match(path))
+        self.counts(path)
+            || (!hidden(path) && !name.contains('.') && !self.exclude.is_match(path))
             || (!hidden(path) && version(name))
     }
 }
@@ -46,23 +47,24 @@ fn hidden(path: &str) -> bool {
 
 /// What a link was found to lead to, or a file: the content of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blob {
+pub(super) struct Blob {
     /// Git's name for it.
-    pub sha: String,
+    pub(super) sha: String,
     /// Its size.
-    pub size: u64,
+    pub(super) size: u64,
 }
 
 /// Puts the files and submodules among `nodes` into `snapshot`, and `links`: documents that are
 /// found at another path.
-pub fn select(rules: &Rules, nodes: &[Node], links: Vec<(String, Blob)>, snapshot: &mut Snapshot) {
+pub(super) fn select(rules: &Rules, nodes: &[Node], links: Vec<(String, Blob)>, snapshot: &mut Snapshot) {
     let mut found: BTreeMap<&str, Blob> = BTreeMap::new();
     for node in nodes {
         match node.kind {
             Kind::File if rules.counts(&node.path) => {
                 let blob = Blob { sha: node.sha.clone(), size: node.size };
                 if found.insert(&node.path, blob).is_some() {
-                    let reason = "two files are listed under this name: their names are not UTF-8; rename them";
+                    let reason =
+                        "two files are listed under this name: their names are not UTF-8; rename them";
                     snapshot.failures.push(Problem { path: node.path.clone(), reason: reason.into() });
                 }
             }
@@ -93,7 +95,9 @@ pub fn select(rules: &Rules, nodes: &[Node], links: Vec<(String, Blob)>, snapsho
         } else if let Some(blob_sha) = BlobSha::parse(&sha) {
             snapshot.entries.push(Entry { path: path.to_owned(), blob_sha, bytes: size });
         } else {
-            snapshot.failures.push(fail(format!("GitHub names it {sha:?}, which is no SHA-1: SHA-256 repositories are not supported")));
+            snapshot.failures.push(fail(format!(
+                "GitHub names it {sha:?}, which is no SHA-1: SHA-256 repositories are not supported"
+            )));
         }
     }
     snapshot.failures.sort();
