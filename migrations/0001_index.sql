@@ -12,7 +12,8 @@ CREATE TABLE builds (
     embedder    TEXT,               -- null: lexical
     dimensions  INTEGER,
     chunk       TEXT NOT NULL,      -- chunk settings, JSON
-    created_at  TEXT NOT NULL
+    created_at  TEXT NOT NULL,
+    switched_at TEXT NOT NULL       -- when it last changed its state
 ) STRICT;
 
 CREATE UNIQUE INDEX builds_one_serves ON builds (state) WHERE state = 'serving';
@@ -70,6 +71,9 @@ CREATE TABLE chunks (
     UNIQUE (document, ordinal)
 ) STRICT;
 
+-- Which chunks use a vector, and which vectors no chunk uses.
+CREATE INDEX chunks_by_text ON chunks (text_hash);
+
 -- Vectors, unit length, little-endian f32. Keyed by what decides them: equal text is embedded once.
 CREATE TABLE vectors (
     vector_id INTEGER PRIMARY KEY,
@@ -96,6 +100,7 @@ CREATE TABLE ledger_sources (
     generation  INTEGER NOT NULL,
     commit_sha  TEXT,
     settings    TEXT NOT NULL,      -- hash of the source's settings that decide its listing
+    origin      TEXT,               -- the source's settings, JSON: to repair without a configuration
     PRIMARY KEY (fingerprint, source)
 ) STRICT, WITHOUT ROWID;
 

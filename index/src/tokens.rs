@@ -1,23 +1,148 @@
 //! Counting tokens exactly.
+//!
+//! Two facts about OpenAI's tokenizers make one pass over a document enough. Both follow from the
+//! patterns that cut a text into pieces before any merging (tiktoken, `openai_public.py`), and
+//! property tests hold them against tiktoken-rs:
+//!
+//! * no piece holds a `\n` followed by something that is neither a line break nor white space that
+//!   leads to one (o200k: nor a `/`), so counts add up where a non-blank line starts;
+//! * no piece holds a character that is not white space followed by white space other than a line
+//!   break, so counts add up before the white space behind a word.
 
+use std::fmt;
 use std::sync::LazyLock;
 
-/// A tokenizer that counts the tokens of a text.
+/// A tokenizer that counts the tokens of a text. Cheap to clone.
 #[derive(Clone)]
-pub struct Tokenizer(&'static tiktoken::CoreBpe);
+pub struct Tokenizer(Kind);
 
-/// Loading the table takes a while, so it happens on first use and once.
-static CL100K: LazyLock<Tokenizer> =
-    LazyLock::new(|| Tokenizer(tiktoken::get_encoding("cl100k_base").expect("cl100k_base is compiled in")));
+#[derive(Clone)]
+enum Kind {
+    Cl100k,
+    O200k,
+    #[cfg(feature = "local")]
+    HuggingFace(std::sync::Arc<tokenizers::Tokenizer>),
+}
+
+/// Loading a table takes a while, so it happens on first use and once.
+static CL100K: LazyLock<&'static tiktoken::CoreBpe> =
+    LazyLock::new(|| tiktoken::get_encoding("cl100k_base").expect("cl100k_base is compiled in"));
+static O200K: LazyLock<&'static tiktoken::CoreBpe> =
+    LazyLock::new(|| tiktoken::get_encoding("o200k_base").expect("o200k_base is compiled in"));
+
+/// A `tokenizer.json` that could not be read.
+#[cfg(feature = "local")]
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the tokenizer {path}: {reason}")]
+pub struct BadTokenizer {
+    path: String,
+    reason: String,
+}
 
 impl Tokenizer {
     /// OpenAI's `cl100k_base`: what budgets are counted in, and chunks where no model says otherwise.
     pub fn cl100k() -> Self {
-        CL100K.clone()
+        Self(Kind::Cl100k)
     }
 
-    /// Number of tokens in `text`, special tokens counted as ordinary text.
+    /// OpenAI's `o200k_base`.
+    pub fn o200k() -> Self {
+        Self(Kind::O200k)
+    }
+
+    /// The tokenizer of this name, `cl100k_base` or `o200k_base`; `None` for any other.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "cl100k_base" => Some(Self::cl100k()),
+            "o200k_base" => Some(Self::o200k()),
+            _ => None,
+        }
+    }
+
+    /// Reads a Hugging Face `tokenizer.json`.
+    ///
+    /// Its truncation and padding are switched off: with them every text would seem to fit. The
+    /// special tokens a model puts around each text are counted, since its limit includes them.
+    #[cfg(feature = "local")]
+    pub fn from_file(path: &std::path::Path) -> Result<Self, BadTokenizer> {
+        let bad = |reason: tokenizers::Error| BadTokenizer {
+            path: path.display().to_string(),
+            reason: reason.to_string(),
+        };
+        let mut tokenizer = tokenizers::Tokenizer::from_file(path).map_err(bad)?;
+        tokenizer.with_truncation(None).map_err(bad)?;
+        tokenizer.with_padding(None);
+        Ok(Self(Kind::HuggingFace(std::sync::Arc::new(tokenizer))))
+    }
+
+    /// Number of tokens in `text`, special tokens of the text counted as ordinary text.
     pub fn count(&self, text: &str) -> usize {
-        self.0.count(text)
+        match &self.0 {
+            Kind::Cl100k => CL100K.count(text),
+            Kind::O200k => O200K.count(text),
+            // A text the model cannot encode is never sent to it: its bytes are a safe upper bound.
+            #[cfg(feature = "local")]
+            Kind::HuggingFace(tokenizer) => {
+                tokenizer.encode_fast(text, true).map_or(text.len(), |encoding| encoding.len())
+            }
+        }
+    }
+
+    /// Whether `count(before) + count(after) == count(before + after)` for every `before` that is
+    /// empty or ends with `\n`.
+    ///
+    /// Looks at the white space that `after` begins with and no further.
+    pub fn adds_up_after_newline(&self, after: &str) -> bool {
+        match &self.0 {
+            Kind::Cl100k => begins_a_line(after),
+            Kind::O200k => begins_a_line(after) && !after.starts_with('/'),
+            #[cfg(feature = "local")]
+            Kind::HuggingFace(_) => false,
+        }
+    }
+
+    /// Whether counts add up at every place between a character that is not white space and white
+    /// space other than `\r` and `\n`.
+    pub fn adds_up_before_white_space(&self) -> bool {
+        match &self.0 {
+            Kind::Cl100k | Kind::O200k => true,
+            #[cfg(feature = "local")]
+            Kind::HuggingFace(_) => false,
+        }
     }
 }
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Kind::Cl100k => "Tokenizer(cl100k_base)",
+            Kind::O200k => "Tokenizer(o200k_base)",
+            #[cfg(feature = "local")]
+            Kind::HuggingFace(_) => "Tokenizer(tokenizer.json)",
+        })
+    }
+}
+
+/// Whether `text` begins with a line that has something other than white space in it.
+pub fn begins_a_line(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\r' | b'\n' => return false,
+            b' ' | b'\t' | 0x0b | 0x0c => at += 1,
+            0..0x80 => return true,
+            _ => {
+                let next = text.get(at..).and_then(|rest| rest.chars().next());
+                match next {
+                    Some(c) if c.is_whitespace() => at += c.len_utf8(),
+                    _ => return true,
+                }
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ Examples:
 Settings come from lectern.toml, then the environment (LECTERN_INDEX_URL sets index.url), then
 --set. Exit codes: 0 all done, 2 usage or configuration, 3 some documents failed and the rest is
 published, 4 a source could not be reached, 5 the index could not be reached, 6 refused by a guard,
-7 another sync is running."
+7 another sync is running, 8 verify found differences."
 )]
 pub struct Cli {
     /// What to do.
@@ -62,6 +62,30 @@ pub enum Command {
     Status,
     /// Write every published chunk as JSON, one object a line, in a fixed order
     Export,
+    /// Check that ledger, index and chunks are whole and agree, and say exactly what differs
+    ///
+    /// Exits 8 where anything differs.
+    Verify {
+        /// Mend what differs, with the fewest embedding calls.
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Restore the ledger from the index, without embedding anything
+    RebuildLedger,
+    /// Write a consistent copy of the whole index to a file; a sync may run meanwhile
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+    },
+    /// Replace the index by a backup, in one step
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
+    /// Remove what is kept but not served, and give the space back
+    Prune(Prune),
+    /// Serve the build that was served before the last change of model or chunk settings
+    Rollback,
     /// Print a completion script for a shell
     ///
     /// For example: lectern-ingest completions bash > ~/.local/share/bash-completion/completions/lectern-ingest
@@ -69,6 +93,20 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Options of `prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Sources that are no longer in the configuration
+    #[arg(long)]
+    pub sources: bool,
+    /// Vectors that no chunk uses
+    #[arg(long)]
+    pub cache: bool,
+    /// Builds of other settings: `rollback` can no longer return to them
+    #[arg(long)]
+    pub builds: bool,
 }
 
 /// Options of `sync`.

@@ -124,13 +124,14 @@ pub async fn record(
         .await?;
     }
     sqlx::query(
-        "INSERT OR REPLACE INTO ledger_sources (fingerprint, source, generation, commit_sha, settings) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO ledger_sources (fingerprint, source, generation, commit_sha, settings, origin) VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(fingerprint)
     .bind(source)
     .bind(generation as i64)
     .bind(&publication.commit)
     .bind(&publication.settings)
+    .bind(&publication.origin)
     .execute(db)
     .await?;
     Ok(())
@@ -144,6 +145,7 @@ pub async fn rebuild(
     build: i64,
     source: &SourceName,
 ) -> Result<(), sqlx::Error> {
+    let origin = origin(db, source).await?;
     for table in ["ledger_documents", "ledger_sources", "ledger_failures"] {
         sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE fingerprint = ? AND source = ?")))
             .bind(fingerprint.as_str())
@@ -178,13 +180,57 @@ pub async fn rebuild(
     }
     // Empty settings equal no source's, so the next sync lists the source in any case.
     sqlx::query(
-        "INSERT INTO ledger_sources (fingerprint, source, generation, commit_sha, settings) \
-         SELECT ?, source, generation, commit_sha, '' FROM heads WHERE build = ? AND source = ?",
+        "INSERT INTO ledger_sources (fingerprint, source, generation, commit_sha, settings, origin) \
+         SELECT ?, source, generation, commit_sha, '', ? FROM heads WHERE build = ? AND source = ?",
     )
     .bind(fingerprint.as_str())
+    .bind(origin)
     .bind(build)
     .bind(source.as_str())
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The settings (JSON) that a source was last published with, in any build.
+pub async fn origin(db: &mut SqliteConnection, source: &SourceName) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT origin FROM ledger_sources WHERE source = ? AND origin IS NOT NULL LIMIT 1")
+        .bind(source.as_str())
+        .fetch_optional(db)
+        .await
+}
+
+/// The chunk ids recorded for a document; none where it is unknown.
+pub async fn chunk_ids(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+    source: &SourceName,
+    path: &str,
+) -> Result<Vec<ChunkId>, sqlx::Error> {
+    let ids: Option<Vec<u8>> = sqlx::query_scalar(
+        "SELECT chunk_ids FROM ledger_documents WHERE fingerprint = ? AND source = ? AND path = ?",
+    )
+    .bind(fingerprint.as_str())
+    .bind(source.as_str())
+    .bind(path)
+    .fetch_optional(db)
+    .await?;
+    Ok(ids.unwrap_or_default().chunks(16).filter_map(ChunkId::from_bytes).collect())
+}
+
+/// Restores the whole ledger from the index, in one transaction; returns how many documents it knows.
+pub async fn rebuild_all(pool: &sqlx::SqlitePool) -> Result<u64, sqlx::Error> {
+    let mut db = pool.begin().await?;
+    let builds: Vec<(i64, String)> =
+        sqlx::query_as("SELECT build, fingerprint FROM builds").fetch_all(&mut *db).await?;
+    let mut documents = 0;
+    for (build, fingerprint) in builds {
+        let fingerprint = Fingerprint::from_stored(fingerprint);
+        for head in lectern_index::sqlite::read_heads(&mut db, build).await? {
+            rebuild(&mut db, &fingerprint, build, &head.source).await?;
+            documents += head.documents;
+        }
+    }
+    db.commit().await?;
+    Ok(documents)
 }

@@ -129,6 +129,17 @@ impl SourceReport {
 }
 
 impl Report {
+    /// The report of a run that begins now.
+    pub fn begin(dry_run: bool) -> Self {
+        let run_id = uuid::Uuid::now_v7().to_string();
+        Self { run_id, exit_code: Exit::Done, dry_run, sources: Vec::new(), error: None }
+    }
+
+    /// The code that stands for all sources.
+    pub fn of_sources(&self) -> Exit {
+        Exit::of_all(self.sources.iter().map(|source| source.exit_code))
+    }
+
     /// The report for a person: a table, then every problem with its reason.
     pub fn to_text(&self, colour: bool) -> String {
         let mut table = Table::new();

@@ -7,7 +7,6 @@ use lectern_index::config::Config;
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::{ChunkSettings, Fingerprint};
 use lectern_index::open::Location;
-use uuid::Uuid;
 
 use crate::cli;
 use crate::exit::{Exit, Failure};
@@ -21,25 +20,23 @@ use crate::sync::{Sync, Target};
 use crate::target;
 
 /// What decides the whole index under these settings.
-pub fn spec(config: &Config) -> BuildSpec {
+pub fn spec(config: &Config, required: Option<Vec<SourceName>>) -> BuildSpec {
     let chunk = ChunkSettings {
         max_tokens: config.chunk.max_tokens,
         overlap_tokens: config.chunk.overlap_tokens,
         tokenizer: "cl100k_base".into(),
     };
-    BuildSpec { fingerprint: Fingerprint::of(None, &chunk), embedder: None, chunk }
+    BuildSpec { fingerprint: Fingerprint::of(None, &chunk), embedder: None, chunk, required }
 }
 
 /// Runs `sync` and says how it ended. Every failure is in the report.
 pub async fn sync(config: &Config, options: &cli::Sync) -> Report {
-    let run_id = Uuid::now_v7().to_string();
-    let mut report =
-        Report { run_id, exit_code: Exit::Done, dry_run: options.dry_run, sources: Vec::new(), error: None };
+    let mut report = Report::begin(options.dry_run);
     if let Err(failure) = try_sync(config, options, &mut report).await {
         report.exit_code = failure.exit;
         report.error = Some(failure.message);
     } else {
-        report.exit_code = Exit::of_all(report.sources.iter().map(|source| source.exit_code));
+        report.exit_code = report.of_sources();
     }
     report
 }
@@ -52,21 +49,31 @@ async fn try_sync(config: &Config, options: &cli::Sync, report: &mut Report) -> 
     } else {
         (Some(Lock::take(&path)?), SqliteStore::open(&path).await?)
     };
+    sync_all(config, options, &store, &targets, report).await;
+    store.close().await;
+    Ok(())
+}
+
+/// Brings every target up to date, one after the other; what went wrong is in the report.
+pub async fn sync_all(
+    config: &Config,
+    options: &cli::Sync,
+    store: &SqliteStore,
+    targets: &[Target],
+    report: &mut Report,
+) {
     let sync = Sync {
-        store: &store,
-        spec: spec(config),
+        store,
+        spec: spec(config, required(config, options)),
         settings: config.sync.clone(),
         dry_run: options.dry_run,
         allow_mass_delete: options.allow_mass_delete,
-        required: required(config, options),
         run_id: report.run_id.clone(),
         progress: Progress::new(options.quiet),
     };
-    for target in &targets {
-        report.sources.push(one(&sync, target, &store).await);
+    for target in targets {
+        report.sources.push(one(&sync, target, store).await);
     }
-    store.close().await;
-    Ok(())
 }
 
 async fn one(sync: &Sync<'_>, target: &Target, store: &SqliteStore) -> crate::report::SourceReport {

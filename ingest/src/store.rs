@@ -33,7 +33,8 @@ pub trait IndexWriter: Send + Sync {
     /// ledger advance, all in one step.
     async fn publish(&self, begun: &Begun, publication: &Publication) -> Result<Published, WriteError>;
 
-    /// Records that the source was found to be up to date, without a new generation.
+    /// Records that the source was found to be up to date, without a new generation. Like a publish
+    /// it switches to the build if that is complete now.
     async fn touch(
         &self,
         begun: &Begun,
@@ -51,6 +52,9 @@ pub struct BuildSpec {
     pub embedder: Option<(EmbedderId, u32)>,
     /// How documents are cut.
     pub chunk: ChunkSettings,
+    /// The sources that a new build must hold before it is switched to; `None` where the run cannot
+    /// know them all, and every source that is served now counts.
+    pub required: Option<Vec<SourceName>>,
 }
 
 /// Where a source stands when a sync begins.
@@ -72,6 +76,8 @@ pub struct Begun {
     pub settings: Option<String>,
     /// Paths that readers are served now, in whichever build.
     pub served: Vec<String>,
+    /// The sources that the build must hold before it is switched to.
+    pub required: Option<Vec<SourceName>>,
 }
 
 /// A document ready to be written.
@@ -106,9 +112,8 @@ pub struct Publication {
     pub failed: Vec<Problem>,
     /// For the ledger: hash of the source's settings.
     pub settings: String,
-    /// The sources that a new build must hold before it is switched to; `None` where this run
-    /// cannot know them all.
-    pub required: Option<Vec<SourceName>>,
+    /// For the ledger: the settings themselves, so that a repair needs no configuration.
+    pub origin: String,
 }
 
 /// What a publish led to.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use chrono::{SecondsFormat, Utc};
 use futures::StreamExt;
 use lectern_index::chunk::ChunkId;
-use lectern_index::config::SyncSettings;
+use lectern_index::config::{SourceSettings, SyncSettings};
 use lectern_index::document::{Document, SourceName};
 use lectern_index::search::{Mode, StoredDocument};
 use lectern_index::tokens::Tokenizer;
@@ -44,22 +44,18 @@ pub struct Sync<'a> {
     pub dry_run: bool,
     /// Carry out plans that remove most of a source.
     pub allow_mass_delete: bool,
-    /// The sources a new build must hold before it is switched to, where the run knows them all.
-    pub required: Option<Vec<SourceName>>,
     /// The run.
     pub run_id: String,
     /// Where progress goes.
     pub progress: Progress,
 }
 
-/// A source with what its head takes from the settings.
+/// A source with its settings.
 pub struct Target {
     /// Where documents come from.
     pub source: Box<dyn Source>,
-    /// Version of the product that is documented.
-    pub version: Option<String>,
-    /// Template of published pages.
-    pub url_template: Option<String>,
+    /// Its settings: the head takes version and page template from them.
+    pub settings: SourceSettings,
 }
 
 /// What was made of the fetched documents.
@@ -179,7 +175,7 @@ impl Sync<'_> {
         if self.dry_run {
             return Ok(());
         }
-        if head.version == target.version && head.url_template == target.url_template {
+        if head.version == target.settings.version && head.url_template == target.settings.url_template {
             return Ok(self.store.touch(begun, &now(), Some(0)).await?);
         }
         let snapshot = Snapshot {
@@ -354,15 +350,15 @@ impl Sync<'_> {
         Publication {
             commit: snapshot.commit.clone(),
             repository: snapshot.repository.clone(),
-            version: target.version.clone(),
-            url_template: target.url_template.clone(),
+            version: target.settings.version.clone(),
+            url_template: target.settings.url_template.clone(),
             at: now(),
             stale,
             staged: work.staged,
             skipped: work.skipped,
             failed: failures,
             settings: target.source.settings(),
-            required: self.required.clone(),
+            origin: serde_json::to_string(&target.settings).unwrap_or_default(),
         }
     }
 

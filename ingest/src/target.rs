@@ -43,34 +43,30 @@ fn named(config: &Config, target: &str) -> Result<Target, Failure> {
         return configured(settings, &config.sync);
     }
     let name = folder_name(&folder)?;
-    folder_target(name, folder, &default_include(), &[], &config.sync, (None, None))
-}
-
-fn configured(settings: &SourceSettings, sync: &SyncSettings) -> Result<Target, Failure> {
-    let Some(folder) = &settings.folder else {
-        return Err(Failure::usage(format!("source {} needs `folder`", settings.name)));
+    // Absolute, so that a repair finds it from any working directory.
+    let folder = folder.canonicalize().unwrap_or(folder);
+    let settings = SourceSettings {
+        name,
+        folder: Some(folder),
+        path: String::new(),
+        include: default_include(),
+        exclude: Vec::new(),
+        url_template: None,
+        version: None,
     };
-    folder_target(
-        settings.name.clone(),
-        folder.join(&settings.path),
-        &settings.include,
-        &settings.exclude,
-        sync,
-        (settings.version.clone(), settings.url_template.clone()),
-    )
+    configured(&settings, &config.sync)
 }
 
-fn folder_target(
-    name: SourceName,
-    root: PathBuf,
-    include: &[String],
-    exclude: &[String],
-    sync: &SyncSettings,
-    (version, url_template): (Option<String>, Option<String>),
-) -> Result<Target, Failure> {
-    let folder = Folder::new(name.clone(), root, include, exclude, sync.max_file_bytes)
+/// A source with these settings.
+pub fn configured(settings: &SourceSettings, sync: &SyncSettings) -> Result<Target, Failure> {
+    let name = &settings.name;
+    let Some(folder) = &settings.folder else {
+        return Err(Failure::usage(format!("source {name} needs `folder`")));
+    };
+    let root = folder.join(&settings.path);
+    let folder = Folder::new(name.clone(), root, &settings.include, &settings.exclude, sync.max_file_bytes)
         .map_err(|error| Failure::usage(format!("source {name}: {error}")))?;
-    Ok(Target { source: Box::new(folder), version, url_template })
+    Ok(Target { source: Box::new(folder), settings: settings.clone() })
 }
 
 fn same(a: &Path, b: &Path) -> bool {

@@ -8,20 +8,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lectern_index::analyse;
 use lectern_index::document::SourceName;
 use lectern_index::head::Head;
 use lectern_index::search::StoredDocument;
 use lectern_index::sqlite as read;
+use sqlx::Row;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::ledger;
 use crate::store::{Begun, BuildSpec, IndexWriter, Publication, Published, StagedDocument, WriteError};
 
+pub(crate) mod builds;
 mod persist_wal;
+mod rows;
+
+use builds::{ensure_build, switch};
+use rows::{Stale, delete_documents, insert_chunks, json, next_id, write_head};
 
 /// Rows in one INSERT: SQLite binds at most 32,766 values a statement.
 const ROWS: usize = 500;
@@ -124,7 +128,8 @@ impl SqliteStore {
         WriteError { location: self.path.display().to_string(), reason: reason(&error) }
     }
 
-    async fn migrate(&self) -> Result<(), WriteError> {
+    /// Brings the schema up to date; a newer one is refused.
+    pub async fn migrate(&self) -> Result<(), WriteError> {
         sqlx::migrate!("../migrations").run(&self.pool).await.map_err(|error| WriteError {
             location: self.path.display().to_string(),
             reason: match error {
@@ -184,15 +189,7 @@ impl IndexWriter for SqliteStore {
         checked_at: &str,
         commits_behind: Option<u64>,
     ) -> Result<(), WriteError> {
-        sqlx::query("UPDATE heads SET checked_at = ?, commits_behind = ? WHERE build = ? AND source = ?")
-            .bind(checked_at)
-            .bind(commits_behind.map(|n| n as i64))
-            .bind(begun.build)
-            .bind(begun.source.as_str())
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(|error| self.error(error))
+        self.try_touch(begun, checked_at, commits_behind).await.map_err(|error| self.error(error))
     }
 }
 
@@ -230,6 +227,7 @@ impl SqliteStore {
             failed: record.failed,
             settings: record.settings,
             served,
+            required: spec.required.clone(),
         })
     }
 
@@ -265,12 +263,32 @@ impl SqliteStore {
         db.commit().await
     }
 
+    async fn try_touch(
+        &self,
+        begun: &Begun,
+        at: &str,
+        commits_behind: Option<u64>,
+    ) -> Result<(), sqlx::Error> {
+        let mut db = self.pool.begin().await?;
+        sqlx::query("UPDATE heads SET checked_at = ?, commits_behind = ? WHERE build = ? AND source = ?")
+            .bind(at)
+            .bind(commits_behind.map(|n| n as i64))
+            .bind(begun.build)
+            .bind(begun.source.as_str())
+            .execute(&mut *db)
+            .await?;
+        switch(&mut db, begun.build, begun.required.as_deref()).await?;
+        db.commit().await
+    }
+
     async fn try_publish(&self, begun: &Begun, publication: &Publication) -> Result<Published, sqlx::Error> {
         let mut db = self.pool.begin().await?;
         let (build, source) = (begun.build, &begun.source);
         let old = begun.head.as_ref().map_or(0, |head| head.generation);
-        let removed_chunks =
-            delete_documents(&mut db, build, source, Stale::Paths(old, &publication.stale)).await?;
+        // What is staged replaces whatever stands under its path, even where the ledger had lost it.
+        let mut stale = publication.stale.clone();
+        stale.extend(publication.staged.iter().map(|(path, ..)| path.clone()));
+        let removed_chunks = delete_documents(&mut db, build, source, Stale::Paths(old, &stale)).await?;
         let counts = sqlx::query(
             "SELECT count(*) AS documents, \
                     coalesce(sum((SELECT count(*) FROM chunks c WHERE c.document = d.document)), 0) AS chunks \
@@ -295,7 +313,7 @@ impl SqliteStore {
         };
         write_head(&mut db, build, &head).await?;
         ledger::record(&mut db, &begun.fingerprint, source, head.generation, publication).await?;
-        let waiting_for = switch(&mut db, build, publication.required.as_deref()).await?;
+        let waiting_for = switch(&mut db, build, begun.required.as_deref()).await?;
         db.commit().await?;
         Ok(Published {
             generation: head.generation,
@@ -306,184 +324,4 @@ impl SqliteStore {
             waiting_for,
         })
     }
-}
-
-/// The build of this fingerprint, made if it is new.
-async fn ensure_build(db: &mut SqliteConnection, spec: &BuildSpec) -> Result<i64, sqlx::Error> {
-    let known: Option<i64> = sqlx::query_scalar("SELECT build FROM builds WHERE fingerprint = ?")
-        .bind(spec.fingerprint.as_str())
-        .fetch_optional(&mut *db)
-        .await?;
-    if let Some(build) = known {
-        return Ok(build);
-    }
-    let build: i64 = sqlx::query_scalar(
-        "INSERT INTO builds (fingerprint, state, embedder, dimensions, chunk, created_at) \
-         VALUES (?, 'filling', ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now')) RETURNING build",
-    )
-    .bind(spec.fingerprint.as_str())
-    .bind(spec.embedder.as_ref().map(|(id, _)| id.as_str()))
-    .bind(spec.embedder.as_ref().map(|(_, dimensions)| *dimensions))
-    .bind(json(&spec.chunk)?)
-    .fetch_one(&mut *db)
-    .await?;
-    // The analyser has split, lower-cased and stemmed; the tokenizer must only split at spaces.
-    let table = format!(
-        "CREATE VIRTUAL TABLE fts_{build} USING fts5 \
-         (title, headings, body, content = '', contentless_delete = 1, tokenize = 'ascii')"
-    );
-    sqlx::query(AssertSqlSafe(table)).execute(db).await?;
-    Ok(build)
-}
-
-/// Which documents of a source go.
-enum Stale<'a> {
-    /// Those above this generation: written by a run that died.
-    Staged(u64),
-    /// The published ones (up to this generation) with these paths.
-    Paths(u64, &'a [String]),
-}
-
-/// Deletes documents with their chunks and full-text rows; returns how many chunks went.
-async fn delete_documents(
-    db: &mut SqliteConnection,
-    build: i64,
-    source: &SourceName,
-    stale: Stale<'_>,
-) -> Result<u64, sqlx::Error> {
-    let (generation, which, paths) = match stale {
-        Stale::Staged(generation) => (generation, "generation > ?3 AND ?4 IS NOT NULL", "[]".to_owned()),
-        Stale::Paths(_, []) => return Ok(0),
-        Stale::Paths(generation, paths) => {
-            (generation, "generation <= ?3 AND path IN (SELECT value FROM json_each(?4))", json(&paths)?)
-        }
-    };
-    let documents = format!("SELECT document FROM documents WHERE build = ?1 AND source = ?2 AND {which}");
-    let statements = [
-        format!(
-            "DELETE FROM fts_{build} WHERE rowid IN (SELECT chunk FROM chunks WHERE document IN ({documents}))"
-        ),
-        format!("DELETE FROM chunks WHERE document IN ({documents})"),
-        format!("DELETE FROM documents WHERE build = ?1 AND source = ?2 AND {which}"),
-    ];
-    let mut chunks = 0;
-    for (i, statement) in statements.into_iter().enumerate() {
-        let done = sqlx::query(AssertSqlSafe(statement))
-            .bind(build)
-            .bind(source.as_str())
-            .bind(generation as i64)
-            .bind(&paths)
-            .execute(&mut *db)
-            .await?;
-        if i == 1 {
-            chunks = done.rows_affected();
-        }
-    }
-    Ok(chunks)
-}
-
-async fn insert_chunks(
-    db: &mut SqliteConnection,
-    build: i64,
-    document: i64,
-    first: i64,
-    title: Option<&str>,
-    chunks: &[(lectern_index::chunk::ChunkId, lectern_index::chunk::Chunk)],
-) -> Result<(), sqlx::Error> {
-    let mut rows = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO chunks (chunk, document, ordinal, id, start_byte, end_byte, start_line, end_line, heading_path, \
-         anchor, tokens, context, text, content_hash, text_hash) ",
-    );
-    let mut failed = None;
-    rows.push_values(chunks.iter().zip(first..), |mut row, ((id, chunk), rowid)| {
-        let heading_path = json(&chunk.heading_path).unwrap_or_else(|error| {
-            failed = Some(error);
-            String::new()
-        });
-        row.push_bind(rowid)
-            .push_bind(document)
-            .push_bind(chunk.ordinal)
-            .push_bind(id.as_bytes().to_vec())
-            .push_bind(chunk.start_byte)
-            .push_bind(chunk.end_byte)
-            .push_bind(chunk.start_line)
-            .push_bind(chunk.end_line)
-            .push_bind(heading_path)
-            .push_bind(chunk.anchor.as_deref())
-            .push_bind(chunk.tokens)
-            .push_bind(chunk.context.as_str())
-            .push_bind(chunk.text.as_str())
-            .push_bind(chunk.content_hash().as_bytes().to_vec())
-            .push_bind(chunk.text_hash().as_bytes().to_vec());
-    });
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    rows.build().execute(&mut *db).await?;
-    let title = analyse::analysed(title.unwrap_or_default());
-    let mut rows =
-        QueryBuilder::<Sqlite>::new(format!("INSERT INTO fts_{build} (rowid, title, headings, body) "));
-    rows.push_values(chunks.iter().zip(first..), |mut row, ((_, chunk), rowid)| {
-        row.push_bind(rowid)
-            .push_bind(title.as_str())
-            .push_bind(analyse::analysed(&chunk.heading_path.join("\n")))
-            .push_bind(analyse::analysed(&chunk.text));
-    });
-    rows.build().execute(db).await?;
-    Ok(())
-}
-
-async fn write_head(db: &mut SqliteConnection, build: i64, head: &Head) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(build)
-        .bind(head.source.as_str())
-        .bind(head.generation as i64)
-        .bind(&head.commit)
-        .bind(head.repository.as_ref().map(|repository| repository.url.as_str()))
-        .bind(head.repository.as_ref().map(|repository| repository.path.as_str()))
-        .bind(&head.version)
-        .bind(&head.url_template)
-        .bind(&head.indexed_at)
-        .bind(&head.checked_at)
-        .bind(head.commits_behind.map(|n| n as i64))
-        .bind(head.documents as i64)
-        .bind(head.chunks as i64)
-        .execute(db)
-        .await
-        .map(drop)
-}
-
-/// Lets readers be served `build` once it holds every source it must; returns the ones it lacks.
-async fn switch(
-    db: &mut SqliteConnection,
-    build: i64,
-    required: Option<&[SourceName]>,
-) -> Result<Vec<SourceName>, sqlx::Error> {
-    // Without a list of its own the run must not lose a source that is served now.
-    let required = required.map(json).transpose()?;
-    let lacking: Vec<String> = sqlx::query_scalar(
-        "SELECT h.source FROM heads h JOIN builds b USING (build) WHERE b.state = 'serving' AND b.build <> ?1 \
-           AND (?2 IS NULL OR h.source IN (SELECT value FROM json_each(?2))) \
-           AND h.source NOT IN (SELECT source FROM heads WHERE build = ?1) ORDER BY h.source",
-    )
-    .bind(build)
-    .bind(required)
-    .fetch_all(&mut *db)
-    .await?;
-    if lacking.is_empty() {
-        sqlx::query("UPDATE builds SET state = 'kept' WHERE state = 'serving' AND build <> ?")
-            .bind(build)
-            .execute(&mut *db)
-            .await?;
-        sqlx::query("UPDATE builds SET state = 'serving' WHERE build = ?").bind(build).execute(db).await?;
-    }
-    Ok(lacking.iter().filter_map(|name| SourceName::parse(name).ok()).collect())
-}
-
-async fn next_id(db: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
-    Ok(sqlx::query_scalar::<_, i64>(sql).fetch_one(db).await? + 1)
-}
-
-fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, sqlx::Error> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }

@@ -1,0 +1,74 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn references() -> [(Tokenizer, &'static tiktoken_rs::CoreBPE); 2] {
+    [
+        (Tokenizer::cl100k(), tiktoken_rs::cl100k_base_singleton()),
+        (Tokenizer::o200k(), tiktoken_rs::o200k_base_singleton()),
+    ]
+}
+
+/// Text of the kind that tokenizers differ on: white space of every sort, slashes, digits,
+/// contractions, marks, scripts without case, emoji.
+fn nasty() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        3 => "[a-zA-Z]{1,6}",
+        3 => "[ \t]{1,4}",
+        3 => "(\r?\n){1,3}",
+        2 => "[0-9]{1,5}",
+        2 => "[/.,;:!?'\"`*_#(){}<>|=+-]{1,4}",
+        1 => "'(s|t|re|ve|ll|D|M)",
+        1 => "[\u{a0}\u{3000}\u{2028}\u{85}\u{0b}\u{0c}\r]{1,3}",
+        1 => "[äéßÀ中文字かな한글абв]{1,4}",
+        1 => "[e\u{301}\u{1f600}\u{1f468}\u{200d}\u{fe0f}\u{feff}]{1,3}",
+        1 => any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn counts_equal_tiktoken_rs(text in nasty()) {
+        for (tokenizer, reference) in references() {
+            prop_assert_eq!(tokenizer.count(&text), reference.encode_ordinary(&text).len(), "{:?}", tokenizer);
+        }
+    }
+
+    #[test]
+    fn counts_add_up_where_they_are_said_to(text in nasty()) {
+        for (tokenizer, reference) in references() {
+            let whole = reference.encode_ordinary(&text).len();
+            for (at, c) in text.char_indices().skip(1) {
+                let (before, after) = text.split_at(at);
+                let last = before.chars().next_back().expect("skipped the first");
+                let line = last == '\n' && tokenizer.adds_up_after_newline(after);
+                let word = tokenizer.adds_up_before_white_space()
+                    && !last.is_whitespace() && c.is_whitespace() && c != '\n' && c != '\r';
+                if line || word {
+                    let sum = reference.encode_ordinary(before).len() + reference.encode_ordinary(after).len();
+                    prop_assert_eq!(sum, whole, "{:?} cut at {}", tokenizer, at);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_known() {
+    assert!(Tokenizer::by_name("cl100k_base").is_some());
+    assert!(Tokenizer::by_name("o200k_base").is_some());
+    assert!(Tokenizer::by_name("p50k_base").is_none());
+}
+
+#[test]
+fn lines_begin_with_something_visible() {
+    for yes in ["a", "  a\n", "\u{3000}a", "é", "\u{feff}"] {
+        assert!(begins_a_line(yes), "{yes:?}");
+    }
+    for no in ["", " ", "\n", "  \na", "\u{a0}\n", " \ra"] {
+        assert!(!begins_a_line(no), "{no:?}");
+    }
+}

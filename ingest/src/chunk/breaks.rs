@@ -1,0 +1,135 @@
+//! Where a chunk may begin.
+
+use super::Document;
+use super::units::Cut;
+use crate::parse::{Block, BlockKind};
+
+/// Before which units a chunk may begin, and how good that is.
+pub(super) struct Breaks(Vec<u8>);
+
+/// A break that parts what belongs together: taken only where there is no other.
+const STICKY: u8 = 0x80;
+
+// Better breaks are higher. Between blocks the outer the better; inside a block that is over the
+// cap blank lines, then lines, sentences, words.
+const WORD: u8 = 1;
+const SENTENCE: u8 = 2;
+const LINE: u8 = 3;
+const BLANK: u8 = 4;
+const NESTED: u8 = 5;
+const ROOT: u8 = 8;
+
+impl Breaks {
+    /// The next unit behind `unit`, at most `end`, before which a chunk may begin.
+    pub(super) fn next(&self, unit: usize, end: usize) -> usize {
+        let behind = self.0[unit + 1..end].iter().position(|&level| level != 0);
+        behind.map_or(end, |distance| unit + 1 + distance)
+    }
+
+    /// How good it is to begin a chunk here; 0 where none may.
+    pub(super) fn level(&self, unit: usize) -> u8 {
+        self.0[unit] & !STICKY
+    }
+
+    /// Whether a chunk that begins here leaves a heading, or a paragraph that introduces what
+    /// follows, at the end of the one before.
+    pub(super) fn sticky(&self, unit: usize) -> bool {
+        self.0[unit] & STICKY != 0
+    }
+
+    fn mark(&mut self, unit: usize, level: u8) {
+        let sticky = self.0[unit] & STICKY;
+        self.0[unit] = sticky | level.max(self.0[unit] & !STICKY);
+    }
+}
+
+impl Document<'_> {
+    /// Walks the blocks from the outside in, and goes into those that are over the cap.
+    pub(super) fn breaks(&self) -> Breaks {
+        let mut breaks = Breaks(vec![0; self.units.len() + 1]);
+        let blocks = &self.parsed.blocks;
+        let mut index = 0;
+        let mut done = 0;
+        while let Some(block) = blocks.get(index) {
+            let (start, end) = self.reach(block, done);
+            self.mark_gap(&mut breaks, done, start);
+            let level = ROOT.saturating_sub(block.depth.min(u16::from(ROOT)) as u8).max(NESTED);
+            breaks.mark(start, level);
+            breaks.mark(end, level);
+            let whole = self.fits_alone(start, end);
+            let next = if whole { block.skip as usize } else { index + 1 };
+            if whole || block.skip as usize == index + 1 {
+                if !whole {
+                    self.mark_inside(&mut breaks, start, end);
+                }
+                done = done.max(end);
+            } else {
+                done = done.max(start);
+            }
+            if self.belongs_with_next(block, blocks.get(block.skip as usize), (start, end)) {
+                breaks.0[end] |= STICKY;
+            }
+            index = next;
+        }
+        self.mark_gap(&mut breaks, done, self.units.len());
+        breaks
+    }
+
+    /// The units of a block. Two blocks never share one: it goes to the first.
+    pub(super) fn reach(&self, block: &Block, done: usize) -> (usize, usize) {
+        let start = self.units.holding(block.start, done);
+        (start, self.units.at_or_after(block.end, start).max(start))
+    }
+
+    /// Whether the units alone, under their headings, are a chunk within the cap.
+    fn fits_alone(&self, from: usize, to: usize) -> bool {
+        let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
+        self.units.tokens(from, to) + self.contexts.crumb(heading).1 <= self.room
+    }
+
+    /// Headings belong to what follows, and so does a paragraph to the code, list or table it
+    /// introduces if both fit together.
+    fn belongs_with_next(&self, block: &Block, next: Option<&Block>, (start, end): (usize, usize)) -> bool {
+        let Some(next) = next.filter(|next| next.depth == block.depth) else { return false };
+        match (block.kind, next.kind) {
+            (BlockKind::Heading, _) => true,
+            (BlockKind::Paragraph, BlockKind::Code | BlockKind::List | BlockKind::Table) => {
+                let (from, to) = self.reach(next, end);
+                !self.fits_alone(from, to) || self.fits_alone(start, to)
+            }
+            _ => false,
+        }
+    }
+
+    /// Marks the units between two blocks (link definitions are no blocks) if they are too many.
+    fn mark_gap(&self, breaks: &mut Breaks, from: usize, to: usize) {
+        if from < to {
+            breaks.mark(from, LINE);
+            if !self.fits_alone(from, to) {
+                self.mark_inside(breaks, from, to);
+            }
+        }
+    }
+
+    /// Marks the lines inside a block that is over the cap, and the pieces of lines that are.
+    fn mark_inside(&self, breaks: &mut Breaks, from: usize, to: usize) {
+        let mut line = from;
+        while line < to {
+            let mut next = line + 1;
+            while next < to && self.units.cut(next) != Cut::Line {
+                next += 1;
+            }
+            if line > from {
+                let before = &self.text[..self.units.start(line) as usize];
+                let blank = before.ends_with("\n\n") || before.ends_with("\n\r\n");
+                breaks.mark(line, if blank { BLANK } else { LINE });
+            }
+            if next > line + 1 && !self.fits_alone(line, next) {
+                for unit in line + 1..next {
+                    breaks.mark(unit, if self.units.cut(unit) == Cut::Sentence { SENTENCE } else { WORD });
+                }
+            }
+            line = next;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Writing the chunks, each counted exactly.
+
+use lectern_index::chunk::Chunk;
+
+use super::Document;
+use super::breaks::Breaks;
+use super::pack::Group;
+
+impl Document<'_> {
+    /// The chunks of the groups, in order.
+    pub(super) fn emit(&self, breaks: &Breaks, groups: &[Group]) -> Vec<Chunk> {
+        let before = &self.text[..self.parsed.body as usize];
+        let mut writer =
+            Writer { document: self, chunks: Vec::with_capacity(groups.len()), line: 1 + newlines(before) };
+        // Where counts do not add up a chunk can turn out to be over the cap: it is halved.
+        let mut todo: Vec<(usize, usize)> = Vec::new();
+        for group in groups {
+            todo.push((group.from, group.to));
+            while let Some((from, to)) = todo.pop() {
+                if writer.write(from, to) {
+                    continue;
+                }
+                match self.middle(breaks, from, to) {
+                    Some(middle) => todo.extend([(middle, to), (from, middle)]),
+                    None => writer.write_parts(self.units.start(from), self.units.start(to)),
+                }
+            }
+        }
+        writer.chunks
+    }
+
+    /// The best place to halve units: a break, else any unit; `None` for a single one.
+    fn middle(&self, breaks: &Breaks, from: usize, to: usize) -> Option<usize> {
+        let half = self.units.tokens(from, to) / 2;
+        let off = |&at: &usize| self.units.tokens(from, at).abs_diff(half);
+        let inner = from + 1..to;
+        let best = inner.clone().filter(|&at| breaks.level(at) > 0 && !breaks.sticky(at)).min_by_key(off);
+        best.or_else(|| inner.clone().filter(|&at| breaks.level(at) > 0).min_by_key(off))
+            .or_else(|| inner.min_by_key(off))
+    }
+
+    /// Breadcrumb, overlap and header of a chunk, and their tokens.
+    fn context(&self, from: usize, to: usize) -> (String, u32) {
+        let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
+        let (crumb, crumb_tokens) = self.contexts.crumb(heading);
+        let header = self.contexts.header(from);
+        let used = crumb_tokens + self.units.tokens(from, to) + header.map_or(0, |(_, tokens)| tokens);
+        let overlap = self.overlap_before(from, self.room.saturating_sub(used));
+        if header.is_none() && overlap.is_empty() {
+            return (crumb.to_owned(), crumb_tokens);
+        }
+        let mut context = String::from(crumb);
+        context.push_str(overlap);
+        if !overlap.is_empty() && !overlap.ends_with('\n') {
+            context.push('\n');
+        }
+        context.push_str(header.map_or("", |(text, _)| text));
+        let tokens = self.count(&context);
+        (context, tokens)
+    }
+
+    /// The last lines before a chunk that continues a section, as many as fit; none where it begins
+    /// with a heading, since what is before that is about something else.
+    fn overlap_before(&self, from: usize, room: u32) -> &str {
+        let room = room.min(self.overlap);
+        let start = self.units.start(from);
+        let begins_section = || {
+            let headings = &self.parsed.headings;
+            let line_end = self.units.start(from + 1);
+            let next = headings.partition_point(|heading| heading.start < start);
+            headings.get(next).is_some_and(|heading| heading.start < line_end)
+        };
+        if room == 0 || from == 0 || begins_section() {
+            return "";
+        }
+        let mut first = from;
+        while first > 0 && self.units.tokens(first - 1, from) <= room {
+            first -= 1;
+        }
+        &self.text[self.units.start(first) as usize..start as usize]
+    }
+
+    fn count(&self, text: &str) -> u32 {
+        (self.tokenizer.count(text) as u32).saturating_sub(self.cap - self.room)
+    }
+}
+
+struct Writer<'a> {
+    document: &'a Document<'a>,
+    chunks: Vec<Chunk>,
+    /// The line of the next span's first byte.
+    line: u32,
+}
+
+impl Writer<'_> {
+    /// Writes the chunk of these units unless it is over the cap.
+    fn write(&mut self, from: usize, to: usize) -> bool {
+        let document = self.document;
+        let units = &document.units;
+        let (start, end) = (units.start(from), units.start(to));
+        let span = &document.text[start as usize..end as usize];
+        let (mut context, mut before) = document.context(from, to);
+        let tokens = if units.exact(from, to) { units.tokens(from, to) } else { document.count(span) };
+        let joins = context.is_empty() || document.tokenizer.adds_up_after_newline(span);
+        let count = |context: &str, before: u32| {
+            if joins && document.cap == document.room {
+                before + tokens
+            } else {
+                document.tokenizer.count(&[context, span].concat()) as u32
+            }
+        };
+        let mut total = count(&context, before);
+        if total > document.cap && document.overlap > 0 {
+            // The overlap gives way first.
+            let heading = document.contexts.heading(start, end);
+            let (crumb, tokens) = document.contexts.crumb(heading);
+            let header = document.contexts.header(from);
+            context = [crumb, header.map_or("", |(text, _)| text)].concat();
+            before = if header.is_some() { document.count(&context) } else { tokens };
+            total = count(&context, before);
+        }
+        if total > document.cap {
+            return false;
+        }
+        self.push(start, end, total, context);
+        true
+    }
+
+    /// Writes bytes that do not fit under their breadcrumb: without it, in as few parts as halving
+    /// gives. A single character is written whatever it counts.
+    fn write_parts(&mut self, start: u32, end: u32) {
+        let mut todo = vec![(start as usize, end as usize)];
+        while let Some((start, end)) = todo.pop() {
+            let span = &self.document.text[start..end];
+            let tokens = self.document.tokenizer.count(span) as u32;
+            let middle = start + span.floor_char_boundary(span.len() / 2);
+            let middle = if middle > start { middle } else { start + span.ceil_char_boundary(1) };
+            if tokens <= self.document.cap || middle >= end {
+                self.push(start as u32, end as u32, tokens, String::new());
+            } else {
+                todo.extend([(middle, end), (start, middle)]);
+            }
+        }
+    }
+
+    fn push(&mut self, start: u32, end: u32, tokens: u32, context: String) {
+        let document = self.document;
+        let heading = document.contexts.heading(start, end);
+        let path = document.contexts.path(heading);
+        let text = &document.text[start as usize..end as usize];
+        let lines = newlines(text);
+        self.chunks.push(Chunk {
+            ordinal: self.chunks.len() as u32,
+            start_byte: start,
+            end_byte: end,
+            start_line: self.line,
+            end_line: self.line + lines - u32::from(text.ends_with('\n')),
+            anchor: path.last().map(|heading| heading.anchor.clone()),
+            heading_path: path.iter().map(|heading| heading.text.clone()).collect(),
+            tokens,
+            context,
+            text: text.to_owned(),
+        });
+        self.line += lines;
+    }
+}
+
+fn newlines(text: &str) -> u32 {
+    text.bytes().filter(|&byte| byte == b'\n').count() as u32
+}

@@ -1,0 +1,173 @@
+//! Filling chunks.
+
+use super::Document;
+use super::breaks::Breaks;
+use crate::parse::BlockKind;
+
+/// A stretch of units that becomes a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// How high the boundary before it is: the level of the heading it begins with, 7 within a
+    /// section.
+    height: u8,
+    /// Whether it holds whole sections (or what comes before the first), and nothing else.
+    whole: bool,
+}
+
+/// A section's own blocks, with the headings they follow.
+struct Run {
+    from: usize,
+    to: usize,
+    height: u8,
+}
+
+/// The height of a boundary that is not before a heading.
+const INSIDE: u8 = 7;
+
+impl Document<'_> {
+    /// Fills chunks section by section, then merges neighbours: from the deepest headings up, so
+    /// that a section finds its closest relatives first.
+    pub(super) fn pack(&self, breaks: &Breaks) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for run in self.runs() {
+            self.fill(&run, breaks, &mut groups);
+        }
+        for height in (1..=INSIDE).rev() {
+            self.merge(height, &mut groups);
+        }
+        groups
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut done = 0;
+        let mut after_heading = false;
+        let mut index = 0;
+        let mut levels = self.parsed.headings.iter().filter(|heading| heading.depth == 0);
+        let mut current = Run { from: 0, to: 0, height: 1 };
+        while let Some(block) = self.parsed.blocks.get(index) {
+            index = block.skip as usize;
+            let is_heading = block.kind == BlockKind::Heading;
+            if is_heading {
+                let level = levels.next().map_or(1, |heading| heading.level);
+                let start = self.units.holding(block.start, done);
+                if after_heading {
+                    current.height = current.height.min(level);
+                } else {
+                    if start > current.from {
+                        current.to = start;
+                        runs.push(std::mem::replace(&mut current, Run { from: start, to: 0, height: level }));
+                    }
+                    current.height = level;
+                }
+                done = start;
+            }
+            after_heading = is_heading;
+        }
+        current.to = self.units.len();
+        runs.push(current);
+        runs
+    }
+
+    /// Tokens of a chunk of these units without its overlap, and the heading it is under.
+    fn tokens(&self, from: usize, to: usize) -> u32 {
+        let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
+        let header = self.contexts.header(from).map_or(0, |(_, tokens)| tokens);
+        self.units.tokens(from, to) + self.contexts.crumb(heading).1 + header
+    }
+
+    fn fill(&self, run: &Run, breaks: &Breaks, groups: &mut Vec<Group>) {
+        let first = groups.len();
+        let mut from = run.from;
+        while from < run.to {
+            let to = self.furthest(from, run, breaks);
+            let height = if from == run.from { run.height } else { INSIDE };
+            let whole = from == run.from && to == run.to;
+            groups.push(Group { from, to, height, whole });
+            from = to;
+        }
+        if groups.len() > first + 1 {
+            self.balance(groups, breaks);
+        }
+    }
+
+    /// The best end of a chunk that begins with this unit: of the breaks that leave it at least half
+    /// full the best, of equals the furthest.
+    fn furthest(&self, from: usize, run: &Run, breaks: &Breaks) -> usize {
+        let reserve = if from > run.from { self.overlap } else { 0 };
+        let mut last = from;
+        let mut at = breaks.next(from, run.to);
+        let mut fitting = Vec::new();
+        loop {
+            let reserve = if fitting.is_empty() { 0 } else { reserve };
+            if self.tokens(from, at) + reserve > self.room {
+                break;
+            }
+            last = at;
+            if at == run.to {
+                return run.to;
+            }
+            fitting.push(at);
+            at = breaks.next(at, run.to);
+        }
+        if last == from {
+            return at;
+        }
+        let half = self.units.tokens(from, last) / 2;
+        let good = fitting.iter().rev().filter(|&&at| !breaks.sticky(at));
+        let best = good
+            .clone()
+            .take_while(|&&at| self.units.tokens(from, at) >= half)
+            .max_by_key(|&&at| (breaks.level(at), at))
+            .or_else(|| good.clone().next());
+        best.copied().unwrap_or(last)
+    }
+
+    /// Moves the boundary before the last group if that is small, so that both are about as full.
+    fn balance(&self, groups: &mut [Group], breaks: &Breaks) {
+        let [.., left, right] = groups else { return };
+        let small = self.units.tokens(right.from, right.to);
+        if small >= self.room / 4 {
+            return;
+        }
+        let mut best = (small, right.from);
+        let mut at = breaks.next(left.from, right.to);
+        while at < right.from {
+            let smaller = self.units.tokens(left.from, at).min(self.units.tokens(at, right.to));
+            let allowed = !breaks.sticky(at) && breaks.level(at) >= breaks.level(right.from);
+            if allowed && smaller > best.0 && self.tokens(at, right.to) + self.overlap <= self.room {
+                best = (smaller, at);
+            }
+            at = breaks.next(at, right.to);
+        }
+        (left.to, right.from) = (best.1, best.1);
+    }
+
+    /// Merges neighbours whose boundary is at least this deep.
+    fn merge(&self, height: u8, groups: &mut Vec<Group>) {
+        let mut kept = 0;
+        for index in 0..groups.len() {
+            let mut group = groups[index];
+            while kept > 0 && group.height >= height {
+                let Some(merged) = self.merged(&groups[kept - 1], &group) else { break };
+                group = merged;
+                kept -= 1;
+            }
+            groups[kept] = group;
+            kept += 1;
+        }
+        groups.truncate(kept);
+    }
+
+    /// Two neighbours as one: whole sections if one of them is under a quarter of the cap, parts of
+    /// sections if one is under a tenth, and only if both fit together.
+    fn merged(&self, left: &Group, right: &Group) -> Option<Group> {
+        let whole = left.whole && right.whole;
+        let small = if whole { self.room / 4 } else { self.room / 10 };
+        let smaller = self.units.tokens(left.from, left.to).min(self.units.tokens(right.from, right.to));
+        let fits = || self.tokens(left.from, right.to) <= self.room;
+        (smaller < small && fits()).then(|| Group { to: right.to, whole, ..*left })
+    }
+}

@@ -1,0 +1,183 @@
+//! The commands: each opens what it needs, does its work in a module of its own, prints the outcome.
+#![allow(clippy::print_stdout)]
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use lectern_index::config::Config;
+use lectern_index::open::Location;
+use serde::Serialize;
+
+use crate::cli::{self, Cli, Command, Common};
+use crate::exit::{Exit, Failure};
+use crate::lock::Lock;
+use crate::report::Report;
+use crate::store::sqlite::SqliteStore;
+use crate::verify::Findings;
+use crate::{backup, export, ledger, prune, repair, run, status, verify};
+
+/// Runs the command and gives the code it ends with.
+pub async fn run(cli: &Cli) -> Result<Exit, Failure> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Sync(options) => sync(common, options).await,
+        Command::Status => status(common).await,
+        Command::Export => export(common).await,
+        Command::Verify { repair } => verify(common, *repair).await,
+        Command::RebuildLedger => rebuild_ledger(common).await,
+        Command::Backup { file } => {
+            let (_, path) = index(common)?;
+            backup::backup(&SqliteStore::open_read(&path).await?, file).await?;
+            done(common, "backup", file)
+        }
+        Command::Restore { file } => {
+            let (_, path) = index(common)?;
+            let _lock = Lock::take(&path)?;
+            backup::restore(&SqliteStore::open(&path).await?, file).await?;
+            done(common, "restored", file)
+        }
+        Command::Prune(options) => prune(common, options).await,
+        Command::Rollback => rollback(common).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "lectern-ingest", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn sync(common: &Common, options: &cli::Sync) -> Result<Exit, Failure> {
+    let report = run::sync(&configuration(common)?, options).await;
+    if common.json || !options.quiet || report.exit_code != Exit::Done {
+        print(common, &report, |report| report.to_text(run::colour()))?;
+    }
+    match report.error {
+        Some(error) => Err(Failure::new(report.exit_code, error)),
+        None => Ok(report.exit_code),
+    }
+}
+
+async fn status(common: &Common) -> Result<Exit, Failure> {
+    let (_, path) = index(common)?;
+    let store = SqliteStore::open_read(&path).await?;
+    let status = status::read(store.pool(), path.display().to_string()).await;
+    let status = status.map_err(|error| store.error(error))?;
+    print(common, &status, |status| status.to_text(run::colour()))?;
+    Ok(Exit::Done)
+}
+
+async fn export(common: &Common) -> Result<Exit, Failure> {
+    let index = Location::parse(&configuration(common)?.index.url).map_err(Failure::usage)?.open();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    export::export(&*index, &mut out).await?;
+    out.flush().map_err(|error| Failure::usage(format!("the export cannot be written: {error}")))?;
+    Ok(Exit::Done)
+}
+
+async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
+    let (config, path) = index(common)?;
+    let _lock = if mend { Some(Lock::take(&path)?) } else { None };
+    let store = SqliteStore::open_read(&path).await?;
+    let mut findings = look(&store).await?;
+    if mend && !findings.differences.is_empty() {
+        let targets = repair::mend(&store, &findings, &config).await?;
+        let mut report = Report::begin(false);
+        let options =
+            cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
+        run::sync_all(&config, &options, &store, &targets, &mut report).await;
+        if report.of_sources() != Exit::Done {
+            print(common, &report, |report| report.to_text(run::colour()))?;
+            return Ok(report.of_sources());
+        }
+        let before = findings.differences.len();
+        findings = look(&store).await?;
+        if !common.json {
+            eprintln!("{before} differences were found, {} are left", findings.differences.len());
+        }
+    }
+    print(common, &findings, Findings::to_text)?;
+    Ok(if findings.differences.is_empty() { Exit::Done } else { Exit::Differs })
+}
+
+/// Verifies in one transaction, so a sync that publishes meanwhile is no difference.
+async fn look(store: &SqliteStore) -> Result<Findings, Failure> {
+    let mut db = store.pool().begin().await.map_err(|error| store.error(error))?;
+    Ok(verify::verify(&mut db).await.map_err(|error| store.error(error))?)
+}
+
+async fn rebuild_ledger(common: &Common) -> Result<Exit, Failure> {
+    let (_, path) = index(common)?;
+    let _lock = Lock::take(&path)?;
+    let store = SqliteStore::open_read(&path).await?;
+    let rebuilt = ledger::rebuild_all(store.pool()).await.map_err(|error| store.error(error))?;
+    print(common, &serde_json::json!({ "documents": rebuilt }), |_| {
+        format!("the ledger knows the {rebuilt} documents of the index again\n")
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
+    let (config, path) = index(common)?;
+    let _lock = Lock::take(&path)?;
+    let store = SqliteStore::open_read(&path).await?;
+    let current = run::spec(&config, None).fingerprint;
+    let pruned = prune::prune(&store, &config, options, &current).await?;
+    print(common, &pruned, |pruned| {
+        let names: Vec<&str> = pruned.sources.iter().map(|name| name.as_str()).collect();
+        format!(
+            "removed {} sources ({}), {} vectors, {} builds\n",
+            names.len(),
+            if names.is_empty() { "-".to_owned() } else { names.join(", ") },
+            pruned.vectors,
+            pruned.builds.len()
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn rollback(common: &Common) -> Result<Exit, Failure> {
+    let (_, path) = index(common)?;
+    let _lock = Lock::take(&path)?;
+    let fingerprint = prune::rollback(&SqliteStore::open_read(&path).await?).await?;
+    print(common, &serde_json::json!({ "serving": fingerprint }), |_| {
+        format!(
+            "build {fingerprint} is served again. Set model and chunk settings back before the next sync, which would switch to the build of the settings it finds\n"
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+fn configuration(common: &Common) -> Result<Config, Failure> {
+    let mut sets = common.set.clone();
+    if let Some(index) = &common.index {
+        sets.push(format!("index.url={index}"));
+    }
+    Config::load(common.config.as_deref(), std::env::vars(), &sets).map_err(Failure::usage)
+}
+
+/// The configuration, and the file of the embedded index it names.
+fn index(common: &Common) -> Result<(Config, PathBuf), Failure> {
+    let config = configuration(common)?;
+    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
+    Ok((config, path))
+}
+
+fn done(common: &Common, what: &str, file: &Path) -> Result<Exit, Failure> {
+    let file = file.display().to_string();
+    let object = serde_json::Map::from_iter([(what.to_owned(), file.clone().into())]);
+    print(common, &object, |_| format!("{what}: {file}\n"))?;
+    Ok(Exit::Done)
+}
+
+/// Prints an outcome: as JSON where that is asked for, else as text. A closed pipe (`| head`) is no
+/// error: whoever read has seen enough.
+fn print<T: Serialize>(common: &Common, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    let text =
+        if common.json { serde_json::to_string(value).map_err(Failure::usage)? + "\n" } else { text(value) };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::usage(format!("stdout cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

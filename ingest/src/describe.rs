@@ -1,0 +1,134 @@
+//! What a document says of itself: a summary and the identifiers it is about. No model involved.
+
+use std::collections::HashMap;
+
+use crate::parse::{Block, BlockKind, Parsed};
+
+/// Most characters of a summary that is not the author's own.
+const SUMMARY: usize = 300;
+/// Most entities.
+const ENTITIES: usize = 20;
+/// Bytes of code that are looked at for identifiers: a log pasted into a page is not about its words.
+const CODE: usize = 200_000;
+
+/// Front matter description, else the first paragraph of prose, cut to a few sentences.
+pub fn summary(text: &str, parsed: &Parsed) -> Option<String> {
+    if let Some(description) = &parsed.front.description {
+        return Some(description.clone());
+    }
+    let is_paragraph = |block: &&Block| block.kind == BlockKind::Paragraph && block.depth == 0;
+    parsed.blocks.iter().filter(is_paragraph).find_map(|block| prose(slice(text, block)))
+}
+
+fn slice<'a>(text: &'a str, block: &Block) -> &'a str {
+    &text[block.start as usize..block.end as usize]
+}
+
+/// A paragraph as plain text; `None` for imports, components, shortcodes, images and the like.
+fn prose(paragraph: &str) -> Option<String> {
+    let paragraph = &paragraph[..paragraph.floor_char_boundary(8 * SUMMARY)];
+    let start = paragraph.trim_start();
+    let no_prose = ["import ", "export ", "{", "<", ":::", "![", "[![", "[["];
+    if no_prose.iter().any(|prefix| start.starts_with(prefix)) {
+        return None;
+    }
+    let text = plain(paragraph);
+    if !text.chars().any(char::is_alphabetic) {
+        return None;
+    }
+    Some(cut(text))
+}
+
+/// The text of a paragraph without its markup, on one line.
+fn plain(paragraph: &str) -> String {
+    use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+    let mut text = String::new();
+    let mut images = 0;
+    for event in Parser::new(paragraph) {
+        match event {
+            Event::Start(Tag::Image { .. }) => images += 1,
+            Event::End(TagEnd::Image) => images -= 1,
+            Event::Text(part) | Event::Code(part) if images == 0 => text.push_str(&part),
+            Event::SoftBreak | Event::HardBreak => text.push(' '),
+            _ => {}
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// As many whole sentences as fit, else words and an ellipsis.
+fn cut(mut text: String) -> String {
+    if text.chars().count() <= SUMMARY {
+        return text;
+    }
+    let end = text.char_indices().nth(SUMMARY).map_or(text.len(), |(at, _)| at);
+    let head = &text[..end];
+    let sentence = [". ", "! ", "? "].iter().filter_map(|stop| head.rfind(stop)).max();
+    match sentence {
+        Some(stop) if stop > end / 4 => text.truncate(stop + 1),
+        _ => {
+            text.truncate(head.rfind(' ').unwrap_or(end));
+            text.push('…');
+        }
+    }
+    text
+}
+
+/// Identifiers in headings, inline code and code blocks, most telling first, at most 20.
+///
+/// Telling is what stands in a heading, then in inline code, then in code blocks, and what stands
+/// there often; a word that is not written like an identifier counts only as inline code.
+pub fn entities(text: &str, parsed: &Parsed) -> Vec<String> {
+    let mut scores: HashMap<&str, (u32, u32)> = HashMap::new();
+    let mut order = 0;
+    let mut add = |word, weight| {
+        order += 1;
+        let entry = scores.entry(word).or_insert((0, order));
+        entry.0 += weight;
+    };
+    for heading in &parsed.headings {
+        words(&heading.text).filter(|word| looks_made(word)).for_each(|word| add(word, 40));
+    }
+    for &(start, end) in &parsed.codes {
+        let code = text[start as usize..end as usize].trim_matches(['`', ' ']);
+        let in_heading = parsed.headings.iter().any(|_| false);
+        let weight = if in_heading { 40 } else { 10 };
+        if code.len() <= 80 {
+            words(code).for_each(|word| add(word, weight));
+        }
+    }
+    let mut left = CODE;
+    for block in parsed.blocks.iter().filter(|block| block.kind == BlockKind::Code) {
+        let code = slice(text, block);
+        let code = &code[..code.floor_char_boundary(left)];
+        left -= code.len();
+        words(code).filter(|word| looks_made(word)).for_each(|word| add(word, 1));
+    }
+    let mut found: Vec<_> = scores.into_iter().collect();
+    found.sort_unstable_by_key(|&(_, (score, order))| (std::cmp::Reverse(score), order));
+    found.into_iter().take(ENTITIES).map(|(word, _)| word.to_owned()).collect()
+}
+
+/// The identifiers of a text: letters, digits and `_`, joined by `.`, `::` or `-`, or a flag.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let inner = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+    text.split(move |c| !inner(c)).filter_map(|word| {
+        let word = word.trim_end_matches(['.', ':', '-']).trim_start_matches(['.', ':']);
+        let dashes = word.len() - word.trim_start_matches('-').len();
+        let name = &word[dashes.min(word.len())..];
+        let fine = (2..=60).contains(&name.len())
+            && name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && dashes <= 2;
+        fine.then_some(word)
+    })
+}
+
+/// Whether a word is written like an identifier: `snake_case`, `CamelCase`, `a.b`, `a::b`, `--flag`,
+/// `E0382`.
+fn looks_made(word: &str) -> bool {
+    let inner_upper =
+        word.chars().zip(word.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase());
+    let joined = word.contains('_') || word.contains("::") || word.trim_matches('.').contains('.');
+    let code = word.starts_with(char::is_uppercase) && word.chars().any(|c| c.is_ascii_digit());
+    inner_upper || joined || code || word.starts_with("--")
+}

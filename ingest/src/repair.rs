@@ -1,0 +1,197 @@
+//! `verify --repair`: mends what `verify` found, with the fewest embedding calls.
+//!
+//! What can be derived is derived again (ledger, full-text rows, counts); what cannot is indexed
+//! again from its source, which embeds only texts whose vectors are lost.
+
+use std::collections::BTreeSet;
+
+use lectern_index::analyse;
+use lectern_index::config::{Config, SourceSettings};
+use lectern_index::document::SourceName;
+use lectern_index::sqlite as read;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::exit::Failure;
+use crate::ledger;
+use crate::store::sqlite::SqliteStore;
+use crate::sync::Target;
+use crate::target;
+use crate::verify::{Difference, Findings, Kind};
+
+/// A blob SHA that no content has: the next sync finds the document changed.
+const NO_BLOB: &str = "0000000000000000000000000000000000000000";
+
+/// Mends what lies in the index itself, in one transaction, and marks the documents that must be
+/// indexed again. Returns the sources to sync for that, with the settings they were indexed with.
+pub async fn mend(store: &SqliteStore, findings: &Findings, config: &Config) -> Result<Vec<Target>, Failure> {
+    let mut db = store.pool().begin().await.map_err(|error| store.error(error))?;
+    let origins = try_mend(&mut db, findings).await.map_err(|error| store.error(error))?;
+    db.commit().await.map_err(|error| store.error(error))?;
+    let mut targets = Vec::new();
+    for (name, origin) in origins {
+        let configured = config.source.iter().find(|settings| settings.name == name).cloned();
+        let settings = configured.or_else(|| serde_json::from_str::<SourceSettings>(&origin?).ok()).ok_or_else(|| {
+            Failure::usage(format!("source {name} must be indexed again, but its origin is not known: run `lectern-ingest sync` on it"))
+        })?;
+        targets.push(target::configured(&settings, &config.sync)?);
+    }
+    Ok(targets)
+}
+
+async fn try_mend(
+    db: &mut SqliteConnection,
+    findings: &Findings,
+) -> Result<Vec<(SourceName, Option<String>)>, sqlx::Error> {
+    delete_orphans(db).await?;
+    let has = |kind: Kind| findings.differences.iter().any(|difference| difference.kind == kind);
+    let builds = sqlx::query("SELECT build, fingerprint, embedder FROM builds WHERE state <> 'kept'")
+        .fetch_all(&mut *db)
+        .await?;
+    let mut again: BTreeSet<SourceName> = BTreeSet::new();
+    for row in builds {
+        let build: i64 = row.try_get("build")?;
+        let fingerprint =
+            lectern_index::fingerprint::Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?);
+        if has(Kind::FullText) {
+            rebuild_full_text(db, build).await?;
+        }
+        if has(Kind::Ledger) {
+            for head in read::read_heads(db, build).await? {
+                ledger::rebuild(db, &fingerprint, build, &head.source).await?;
+            }
+        }
+        if has(Kind::Head) {
+            recount(db, build).await?;
+        }
+        let embedder: Option<String> = row.try_get("embedder")?;
+        for difference in &findings.differences {
+            let (Some(source), Some(path)) = (&difference.source, &difference.path) else { continue };
+            if matches!(difference.kind, Kind::Document | Kind::Vector) {
+                mark(db, &fingerprint, difference, source, path).await?;
+                if let (Kind::Vector, Some(embedder)) = (difference.kind, &embedder) {
+                    forget_vectors(db, build, embedder, source, path).await?;
+                }
+                again.insert(source.clone());
+            }
+        }
+    }
+    let mut origins = Vec::new();
+    for source in again {
+        let origin = ledger::origin(db, &source).await?;
+        origins.push((source, origin));
+    }
+    Ok(origins)
+}
+
+/// Deletes what no published document owns.
+async fn delete_orphans(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let staged = "SELECT d.document FROM documents d LEFT JOIN heads h USING (build, source) \
+                  WHERE d.generation > coalesce(h.generation, 0)";
+    for statement in [
+        format!("DELETE FROM chunks WHERE document IN ({staged})"),
+        format!("DELETE FROM documents WHERE document IN ({staged})"),
+        "DELETE FROM chunks WHERE document NOT IN (SELECT document FROM documents)".to_owned(),
+    ] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut *db).await?;
+    }
+    let builds: Vec<i64> = sqlx::query_scalar("SELECT build FROM builds").fetch_all(&mut *db).await?;
+    for build in builds {
+        let rows = format!(
+            "DELETE FROM fts_{build} WHERE rowid IN \
+             (SELECT id FROM fts_{build}_docsize WHERE id NOT IN (SELECT chunk FROM chunks))"
+        );
+        sqlx::query(AssertSqlSafe(rows)).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Makes the full-text table of a build again from its chunks.
+async fn rebuild_full_text(db: &mut SqliteConnection, build: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS fts_{build}"))).execute(&mut *db).await?;
+    crate::store::sqlite::builds::create_full_text(db, build).await?;
+    let documents: Vec<(i64, Option<String>)> =
+        sqlx::query_as("SELECT document, title FROM documents WHERE build = ?")
+            .bind(build)
+            .fetch_all(&mut *db)
+            .await?;
+    for (document, title) in documents {
+        let rows = sqlx::query("SELECT * FROM chunks WHERE document = ? ORDER BY ordinal")
+            .bind(document)
+            .fetch_all(&mut *db)
+            .await?;
+        let title = analyse::analysed(title.as_deref().unwrap_or_default());
+        for row in rows {
+            let chunk = read::chunk(&row)?;
+            let insert =
+                format!("INSERT INTO fts_{build} (rowid, title, headings, body) VALUES (?, ?, ?, ?)");
+            sqlx::query(AssertSqlSafe(insert))
+                .bind(row.try_get::<i64, _>("chunk")?)
+                .bind(&title)
+                .bind(analyse::analysed(&chunk.heading_path.join("\n")))
+                .bind(analyse::analysed(&chunk.text))
+                .execute(&mut *db)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn recount(db: &mut SqliteConnection, build: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE heads SET \
+           documents = (SELECT count(*) FROM documents d WHERE d.build = heads.build AND d.source = heads.source), \
+           chunks = (SELECT count(*) FROM chunks c JOIN documents d USING (document) \
+                     WHERE d.build = heads.build AND d.source = heads.source) \
+         WHERE build = ?",
+    )
+    .bind(build)
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Lets the next sync find the document changed.
+async fn mark(
+    db: &mut SqliteConnection,
+    fingerprint: &lectern_index::fingerprint::Fingerprint,
+    difference: &Difference,
+    source: &SourceName,
+    path: &str,
+) -> Result<(), sqlx::Error> {
+    tracing::debug!(%source, path, detail = difference.detail, "to be indexed again");
+    sqlx::query("UPDATE ledger_documents SET blob_sha = ? WHERE fingerprint = ? AND source = ? AND path = ?")
+        .bind(NO_BLOB)
+        .bind(fingerprint.as_str())
+        .bind(source.as_str())
+        .bind(path)
+        .execute(&mut *db)
+        .await?;
+    // An unchanged commit would not even be listed.
+    sqlx::query("UPDATE ledger_sources SET settings = '' WHERE fingerprint = ? AND source = ?")
+        .bind(fingerprint.as_str())
+        .bind(source.as_str())
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Forgets the damaged vectors of a document, so that they are embedded again.
+async fn forget_vectors(
+    db: &mut SqliteConnection,
+    build: i64,
+    embedder: &str,
+    source: &SourceName,
+    path: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM vectors WHERE embedder = ? AND text_hash IN (SELECT c.text_hash FROM chunks c \
+         JOIN documents d USING (document) WHERE d.build = ? AND d.source = ? AND d.path = ?)",
+    )
+    .bind(embedder)
+    .bind(build)
+    .bind(source.as_str())
+    .bind(path)
+    .execute(db)
+    .await
+    .map(drop)
+}
