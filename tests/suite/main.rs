@@ -1,3 +1,3 @@
-//! placeholder
-#[test]
-fn ok() {}
+//! Real programs, real sockets, real files.
+
+mod github;

@@ -102,7 +102,9 @@ impl Client {
     ) -> Result<T, Refusal> {
         let bytes = self.bytes(route, accept, MAX_JSON).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Refusal::Unreachable(format!("GitHub's answer to {route} is not what was asked for: {error}"))
+            Refusal::Unreachable(format!(
+                "GitHub's answer to {route} is not what was asked for ({error}): check github.base_url"
+            ))
         })
     }
 
@@ -184,7 +186,7 @@ impl Client {
             )));
         }
         if wait >= Duration::from_secs(5) {
-            tracing::warn!("{why}: waiting until {at}");
+            tracing::info!("{why}: waiting until {at}");
         }
         lock(&self.usage).waiting = Some(format!("{why}: waiting until {at}"));
         tokio::time::sleep(wait).await;
@@ -319,7 +321,6 @@ impl Client {
     fn note(&self, note: &str) {
         let mut usage = lock(&self.usage);
         if !usage.notes.iter().any(|known| known == note) {
-            tracing::warn!("{note}");
             usage.notes.push(note.to_owned());
         }
     }

@@ -66,6 +66,13 @@ impl Location {
         })
     }
 
+    /// Whether both are the same place; GitHub's names ignore case, paths and refs do not.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.to_string().eq_ignore_ascii_case(&other.to_string())
+            && self.path == other.path
+            && self.reference == other.reference
+    }
+
     /// The name of a source that was given none: `OWNER.REPO`, and with a folder or a ref also the
     /// last part of each and six hex digits. Never the same for two locations, since a sync under
     /// another source's name would replace that source's documents; GitHub's names ignore case.
