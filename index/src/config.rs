@@ -28,6 +28,8 @@ pub struct Config {
     pub chunk: ChunkConfig,
     /// What a sync may do.
     pub sync: SyncSettings,
+    /// How the daemon runs.
+    pub daemon: DaemonSettings,
     /// How serve listens.
     pub serve: ServeSettings,
     /// What holds for every repository.
@@ -87,20 +89,85 @@ impl Default for SyncSettings {
     }
 }
 
+/// `[daemon]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DaemonSettings {
+    /// When sources that name no schedule of their own are synced: cron with seconds, in UTC.
+    pub schedule: String,
+    /// A run starts up to this many seconds after it is due, so that many daemons do not ask a
+    /// server at the same moment.
+    pub jitter_seconds: u64,
+    /// How long a running sync may go on after SIGTERM before it is abandoned. Longer than what the
+    /// platform waits before it kills (10 s for most), and it never counts.
+    pub shutdown_grace_seconds: u64,
+    /// The wait before a failed run is tried again; doubled after each further failure, at most an
+    /// hour.
+    pub retry_seconds: u64,
+    /// Address and port of `/livez`, `/health` and `/metrics`.
+    pub listen: String,
+    /// Gets a JSON report by POST when a run fails, and when the source recovers.
+    pub webhook_url: Option<String>,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self {
+            schedule: "0 17 * * * *".into(),
+            jitter_seconds: 10,
+            shutdown_grace_seconds: 8,
+            retry_seconds: 60,
+            listen: "127.0.0.1:8081".into(),
+            webhook_url: None,
+        }
+    }
+}
+
 /// `[serve]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServeSettings {
-    /// Address and port of the HTTP server.
+    /// Address and port of the HTTP server; port 0 takes a free one.
     pub listen: String,
     /// `token` asks every caller for `LECTERN_TOKEN` where that is set; `none` says that an open
     /// endpoint is meant.
     pub auth: Auth,
+    /// Names callers may use for this server in `Host`, beside those of the loopback interface:
+    /// `docs.example.com`, `docs.example.com:8443`, or `*` for any. Without it a deployed server
+    /// answers 403. `*` without a token lets any web page the user visits read the documentation.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may call from a browser, beside those on this machine:
+    /// `https://app.example.com:443`, `http://localhost:*`, or `*` for any.
+    pub allowed_origins: Vec<String>,
+    /// Requests larger than this get 413. Too low: long queries are refused. Too high: a few
+    /// requests fill the memory of a small machine.
+    pub max_body_bytes: usize,
+    /// Requests handled at once; the others wait. Too high: all of them become slow. Too low: the
+    /// processors idle.
+    pub max_concurrent: usize,
+    /// A call that takes longer is given up and says so. Too low: a cold disk fails searches. Too
+    /// high: callers have long gone away.
+    pub timeout_seconds: u64,
+    /// How long requests in flight may take to finish after SIGTERM. Longer than the supervisor's
+    /// own grace time has no effect.
+    pub grace_seconds: u64,
+    /// How long the embedding of a query may take before the search is answered lexically.
+    pub embed_timeout_ms: u64,
 }
 
 impl Default for ServeSettings {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".into(), auth: Auth::Token }
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            auth: Auth::Token,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_body_bytes: 256 * 1024,
+            max_concurrent: 64,
+            timeout_seconds: 30,
+            grace_seconds: 10,
+            embed_timeout_ms: 2000,
+        }
     }
 }
 
@@ -179,6 +246,8 @@ pub struct SourceSettings {
     pub url_template: Option<String>,
     /// Version of the product that is documented.
     pub version: Option<String>,
+    /// When the daemon syncs it: cron with seconds, in UTC; else `daemon.schedule`.
+    pub schedule: Option<String>,
 }
 
 /// What is documentation where nothing else is said.
@@ -250,6 +319,17 @@ impl Config {
             return Err(ConfigError(
                 "a GitHub App needs both github.app_id and github.installation_id".into(),
             ));
+        }
+        let serve = &self.serve;
+        for (name, value, least) in [
+            ("max_body_bytes", serve.max_body_bytes as u64, 1024),
+            ("max_concurrent", serve.max_concurrent as u64, 1),
+            ("timeout_seconds", serve.timeout_seconds, 1),
+            ("embed_timeout_ms", serve.embed_timeout_ms, 1),
+        ] {
+            if value < least {
+                return Err(ConfigError(format!("serve.{name} = {value}: use {least} or more")));
+            }
         }
         for (i, source) in self.source.iter().enumerate() {
             if self.source[..i].iter().any(|other| other.name == source.name) {
@@ -413,6 +493,7 @@ mod tests {
             "sync.mass_delete_ratio=2",
             "github.deadline_seconds=0",
             "github.app_id=1",
+            "serve.max_concurrent=0",
             "nonsense",
         ] {
             assert!(load("", &[], &[set]).is_err(), "{set}");

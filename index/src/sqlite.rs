@@ -107,7 +107,15 @@ impl SqliteIndex {
     }
 
     fn unreadable(&self, reason: impl std::fmt::Display) -> ReadError {
-        ReadError::Unreadable { location: self.location(), reason: reason.to_string() }
+        let mut reason = reason.to_string();
+        // A database in WAL mode without its log can be opened only by who may make one.
+        if reason.contains("readonly database") || reason.contains("unable to open") {
+            reason.push_str(
+                " (its -wal and -shm files are missing, as after another program had it open, or may not be \
+                 read: any `lectern-ingest status` puts them back)",
+            );
+        }
+        ReadError::Unreadable { location: self.location(), reason }
     }
 
     async fn build(&self, db: &mut SqliteConnection) -> Result<Build, ReadError> {

@@ -13,6 +13,10 @@
 mod breaks;
 mod context;
 mod emit;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod nasty;
 mod pack;
 mod units;
 
@@ -37,18 +41,11 @@ pub fn chunk(text: &str, parsed: &Parsed, settings: &ChunkSettings, tokenizer: &
     let cap = settings.max_tokens.max(MIN_CAP);
     let overhead = tokenizer.count("") as u32;
     let room = cap.saturating_sub(overhead).max(MIN_CAP / 2);
-    let units = Units::count(text, parsed.body, room, overhead, tokenizer);
+    let overlap = settings.overlap_tokens.min(room / 4);
+    // An overlap is made of lines.
+    let units = Units::count(text, parsed, (room, overhead), overlap > 0, tokenizer);
     let contexts = Contexts::new(text, parsed, &units, room, overhead, tokenizer);
-    let document = Document {
-        text,
-        parsed,
-        units,
-        cap,
-        room,
-        overlap: settings.overlap_tokens.min(room / 4),
-        contexts,
-        tokenizer,
-    };
+    let document = Document { text, parsed, units, cap, room, overlap, contexts, tokenizer };
     let breaks = document.breaks();
     let groups = document.pack(&breaks);
     document.emit(&breaks, &groups)

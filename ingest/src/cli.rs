@@ -58,6 +58,11 @@ pub enum Command {
     /// searches meanwhile sees the old state or the new one. A run that is interrupted leaves the
     /// old state; running it again completes the work.
     Sync(Sync),
+    /// Sync every source on its schedule, until SIGTERM or Ctrl-C
+    ///
+    /// Catches up what was due while it was down, never runs two syncs at once, tries a failed one
+    /// again after a while. /livez, /health and /metrics are served at daemon.listen.
+    Daemon,
     /// Show what is indexed, from where, and how old it is
     Status,
     /// Write every published chunk as JSON, one object a line, in a fixed order

@@ -22,6 +22,7 @@ pub async fn run(cli: &Cli) -> Result<Exit, Failure> {
     let common = &cli.common;
     match &cli.command {
         Command::Sync(options) => sync(common, options).await,
+        Command::Daemon => crate::daemon::daemon(configuration(common)?).await,
         Command::Status => status(common).await,
         Command::Export => export(common).await,
         Command::Verify { repair } => verify(common, *repair).await,
@@ -51,6 +52,10 @@ async fn sync(common: &Common, options: &cli::Sync) -> Result<Exit, Failure> {
     if common.json || !options.quiet || report.exit_code != Exit::Done {
         print(common, &report, |report| report.to_text(run::colour()))?;
     }
+    // Also where stdout has them in JSON: whoever reads the log must find them.
+    for error in report.sources.iter().filter_map(|source| source.error.as_ref()) {
+        eprintln!("error: {error}");
+    }
     match report.error {
         Some(error) => Err(Failure::new(report.exit_code, error)),
         None => Ok(report.exit_code),
@@ -58,9 +63,9 @@ async fn sync(common: &Common, options: &cli::Sync) -> Result<Exit, Failure> {
 }
 
 async fn status(common: &Common) -> Result<Exit, Failure> {
-    let (_, path) = index(common)?;
+    let (config, path) = index(common)?;
     let store = SqliteStore::open_read(&path).await?;
-    let status = status::read(store.pool(), path.display().to_string()).await;
+    let status = status::read(store.pool(), path.display().to_string(), &config).await;
     let status = status.map_err(|error| store.error(error))?;
     print(common, &status, |status| status.to_text(run::colour()))?;
     Ok(Exit::Done)

@@ -87,12 +87,13 @@ pub fn entities(text: &str, parsed: &Parsed) -> Vec<String> {
         entry.0 += weight;
     };
     for heading in &parsed.headings {
-        words(&heading.text).filter(|word| looks_made(word)).for_each(|word| add(word, 40));
+        words(&heading.text).filter(|word| looks_made(word)).for_each(|word| add(word, 20));
     }
+    let mut headings = parsed.blocks.iter().filter(|block| block.kind == BlockKind::Heading).peekable();
     for &(start, end) in &parsed.codes {
         let code = text[start as usize..end as usize].trim_matches(['`', ' ']);
-        let in_heading = parsed.headings.iter().any(|_| false);
-        let weight = if in_heading { 40 } else { 10 };
+        while headings.next_if(|heading| heading.end <= start).is_some() {}
+        let weight = if headings.peek().is_some_and(|heading| heading.start <= start) { 40 } else { 10 };
         if code.len() <= 80 {
             words(code).for_each(|word| add(word, weight));
         }
@@ -131,4 +132,42 @@ fn looks_made(word: &str) -> bool {
     let joined = word.contains('_') || word.contains("::") || word.trim_matches('.').contains('.');
     let code = word.starts_with(char::is_uppercase) && word.chars().any(|c| c.is_ascii_digit());
     inner_upper || joined || code || word.starts_with("--")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+
+    fn summary_of(text: &str) -> Option<String> {
+        summary(text, &parse(text))
+    }
+
+    fn entities_of(text: &str) -> Vec<String> {
+        entities(text, &parse(text))
+    }
+
+    #[test]
+    fn the_summary_is_the_description_else_the_first_prose() {
+        assert_eq!(summary_of("---\ndescription: D\n---\nText.").as_deref(), Some("D"));
+        let mdx =
+            "import A from 'a';\n\n# T\n\n<A />\n\n![i](u)\n\n*Some* [linked](x) `code`\ntext.\n\nMore.";
+        assert_eq!(summary_of(mdx).as_deref(), Some("Some linked code text."));
+        assert_eq!(summary_of("# only\n\n- a\n"), None);
+        let long = summary_of(&"This sentence has six words. ".repeat(40)).expect("there is prose");
+        assert!(long.ends_with("words.") && long.chars().count() <= SUMMARY);
+        assert!(summary_of(&"word ".repeat(400)).is_some_and(|cut| cut.ends_with("word…")));
+    }
+
+    #[test]
+    fn entities_are_identifiers_the_most_telling_first() {
+        let text = "# The `NewChatModel` call\n\nUse `stream_reader.Close` or `--no-verify` and `E0382`, see `x`.\n\n```go\nfoo := schema.Pipe(bar)\nfmt.Println(foo)\n```\n";
+        let found = entities_of(text);
+        assert_eq!(found[..4], ["NewChatModel", "stream_reader.Close", "--no-verify", "E0382"]);
+        assert!(found.contains(&"schema.Pipe".to_owned()) && found.contains(&"fmt.Println".to_owned()));
+        assert!(!found.contains(&"foo".to_owned()) && !found.contains(&"x".to_owned()));
+        let many: String = (0..50).map(|n| format!("`name_{n}` ")).collect();
+        assert_eq!(entities_of(&many).len(), ENTITIES);
+        assert_eq!(entities_of(""), Vec::<String>::new());
+    }
 }

@@ -4,15 +4,17 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lectern_ingest::cli::Cli;
-use lectern_ingest::command;
+use lectern_ingest::cli::{Cli, Command};
 use lectern_ingest::exit::{Exit, Failure};
+use lectern_ingest::{command, signal};
 
 fn main() -> ExitCode {
     // Before any thread is started: it changes the environment.
     let environment = dotenvy::dotenv();
     let cli = Cli::parse();
     log_to_stderr();
+    // Fails only where one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if let Err(error) = environment
         && !error.not_found()
     {
@@ -24,10 +26,12 @@ fn main() -> ExitCode {
             return end(Err(Failure::usage(format!("no threads can be started: {error}"))));
         }
     };
+    // The daemon ends by itself, in its own time.
+    let interruptible = !matches!(cli.command, Command::Daemon);
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = command::run(&cli) => outcome,
-            signal = stopped() => Err(Failure::new(
+            signal = signal::stopped(), if interruptible => Err(Failure::new(
                 Exit::SourceDown,
                 format!("stopped by {signal}: nothing of the unfinished source was published, the next sync completes the work"),
             )),
@@ -58,19 +62,4 @@ fn log_to_stderr() {
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr)
         .init();
-}
-
-async fn stopped() -> &'static str {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => return "SIGINT",
-                _ = terminate.recv() => return "SIGTERM",
-            }
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
-    "SIGINT"
 }

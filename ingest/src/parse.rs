@@ -96,7 +96,7 @@ impl Parsed {
 ///
 /// Not smart punctuation, which changes text; not math, which eats `$PATH:$HOME`; not heading
 /// attributes, which would eat the `{props}` of MDX (`{#id}` is read by [`Heading`] itself).
-const OPTIONS: Options = Options::ENABLE_TABLES
+pub const OPTIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_FOOTNOTES)
     .union(Options::ENABLE_STRIKETHROUGH)
     .union(Options::ENABLE_TASKLISTS)
@@ -136,7 +136,7 @@ impl Builder {
             Event::End(tag) => self.end(tag, end),
             Event::Rule => {
                 self.push(BlockKind::Rule, start, end);
-                self.close(end);
+                self.close();
             }
             Event::Code(code) => {
                 if self.headings.is_open() {
@@ -199,7 +199,7 @@ impl Builder {
             | TagEnd::TableRow => {}
             _ => return,
         }
-        self.close(end);
+        self.close();
     }
 
     fn push(&mut self, kind: BlockKind, start: u32, end: u32) {
@@ -208,7 +208,7 @@ impl Builder {
         self.open.push(index);
     }
 
-    fn close(&mut self, _end: u32) {
+    fn close(&mut self) {
         if let Some(index) = self.open.pop() {
             self.parsed.blocks[index as usize].skip = self.parsed.blocks.len() as u32;
         }

@@ -212,9 +212,6 @@ impl SourceReport {
                 self.source
             ));
         }
-        if let Some(error) = &self.error {
-            text.push_str(&format!("error    {error}\n"));
-        }
         if !self.waiting_for.is_empty() {
             let names: Vec<&str> = self.waiting_for.iter().map(SourceName::as_str).collect();
             text.push_str(&format!(

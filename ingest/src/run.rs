@@ -76,7 +76,8 @@ pub async fn sync_all(
     }
 }
 
-async fn one(sync: &Sync<'_>, target: &Target, store: &SqliteStore) -> crate::report::SourceReport {
+/// Brings one target up to date and records the run.
+pub async fn one(sync: &Sync<'_>, target: &Target, store: &SqliteStore) -> crate::report::SourceReport {
     let started = now();
     let mut done = sync.source(target).await;
     if !sync.dry_run
@@ -102,6 +103,7 @@ pub fn colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// Now (RFC 3339, UTC).
 fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
 }

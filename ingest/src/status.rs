@@ -1,12 +1,16 @@
 //! `status`: what is indexed, from where, how old it is, and how the last runs went.
 
+use chrono::{SecondsFormat, Utc};
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use lectern_index::config::Config;
+use lectern_index::document::SourceName;
 use lectern_index::head::Head;
 use lectern_index::search::Mode;
 use serde::Serialize;
 use sqlx::{Row, SqlitePool};
 
 use crate::history::{self, Run};
+use crate::schedule::Schedule;
 
 /// Runs shown of each source.
 const RUNS: i64 = 5;
@@ -49,12 +53,14 @@ pub struct Source {
     pub head: Head,
     /// Documents that could not be indexed when last tried.
     pub failures: Vec<crate::source::Problem>,
+    /// When the daemon syncs it next, if one runs; `null` for sources that are not configured.
+    pub next_run: Option<String>,
     /// Its last runs, newest first.
     pub runs: Vec<Run>,
 }
 
 /// Reads the state of the index that `pool` has open.
-pub async fn read(pool: &SqlitePool, index: String) -> Result<Status, sqlx::Error> {
+pub async fn read(pool: &SqlitePool, index: String, config: &Config) -> Result<Status, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT b.*, count(h.source) AS sources, coalesce(sum(h.documents), 0) AS documents \
          FROM builds b LEFT JOIN heads h USING (build) GROUP BY b.build ORDER BY b.build",
@@ -90,9 +96,15 @@ pub async fn read(pool: &SqlitePool, index: String) -> Result<Status, sqlx::Erro
     drop(db);
     for (head, failures) in ledgers {
         let runs = history::last(pool, &head.source, RUNS).await?;
-        status.sources.push(Source { head, failures, runs });
+        status.sources.push(Source { next_run: next_run(config, &head.source), head, failures, runs });
     }
     Ok(status)
+}
+
+fn next_run(config: &Config, source: &SourceName) -> Option<String> {
+    let settings = config.source.iter().find(|settings| settings.name == *source)?;
+    let schedule: Schedule = settings.schedule.as_ref().unwrap_or(&config.daemon.schedule).parse().ok()?;
+    schedule.next(Utc::now()).map(|due| due.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 impl Status {
@@ -125,12 +137,13 @@ impl Status {
             "checked",
             "failed",
             "last run",
+            "next run",
         ];
         table.set_header(columns.map(|name| {
             let cell = Cell::new(name);
             if colour { cell.add_attribute(Attribute::Bold) } else { cell }
         }));
-        for Source { head, failures, runs } in &self.sources {
+        for Source { head, failures, next_run, runs } in &self.sources {
             let commit = head.commit.as_deref().map_or("-", |commit| commit.get(..8).unwrap_or(commit));
             let last = runs.first().map_or("-".to_owned(), |run| match run.exit_code {
                 0 => "ok".to_owned(),
@@ -146,6 +159,7 @@ impl Status {
                 head.checked_at.clone(),
                 failures.len().to_string(),
                 last,
+                next_run.clone().unwrap_or_else(|| "-".into()),
             ]);
         }
         text.push_str(&format!("{table}\n"));

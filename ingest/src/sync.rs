@@ -64,8 +64,10 @@ struct Work {
     staged: Vec<(String, String, Vec<ChunkId>)>,
     skipped: Vec<(String, String, String)>,
     failures: Vec<Problem>,
-    chunks: u64,
-    tokens: u64,
+    /// Chunks that were made.
+    made: u64,
+    /// Chunks of documents that only moved.
+    moved: u64,
     /// When all of it was committed, where that is known.
     updated_at: Option<String>,
 }
@@ -151,8 +153,9 @@ impl Sync<'_> {
         if self.dry_run {
             return Ok(());
         }
+        let moved = work.moved;
         let publication = self.publication(target, begun, snapshot, &plan, work, &report.failures);
-        self.publish(begun, publication, report, progress).await
+        self.publish(begun, publication, moved, report, progress).await
     }
 
     /// Refuses a plan that looks like an accident.
@@ -228,7 +231,10 @@ impl Sync<'_> {
         let mut moved = Vec::new();
         for rename in &plan.renamed {
             match self.store.load(begun, &rename.from).await? {
-                Some(stored) => moved.push(self.rename(stored, &rename.to, &work)),
+                Some(stored) => {
+                    work.moved += stored.chunks.len() as u64;
+                    moved.push(self.rename(stored, &rename.to, &work));
+                }
                 // The ledger knew it, the index does not: made from its content again.
                 None => fetch.push(rename.to.clone()),
             }
@@ -255,6 +261,7 @@ impl Sync<'_> {
             }
             if last || bytes >= BATCH_BYTES || batch.len() >= BATCH_DOCUMENTS {
                 let documents = self.prepare(begun, std::mem::take(&mut batch), &mut work);
+                work.made += documents.iter().map(|document| document.chunks.len() as u64).sum::<u64>();
                 self.stage(begun, documents, &mut work, progress).await?;
                 bytes = 0;
             }
@@ -350,8 +357,6 @@ impl Sync<'_> {
             self.store.stage(begun, &documents).await?;
         }
         for StagedDocument { document, chunks } in &documents {
-            work.chunks += chunks.len() as u64;
-            work.tokens += u64::from(document.tokens);
             let ids = chunks.iter().map(|(id, _)| *id).collect();
             work.staged.push((document.path.clone(), document.blob_sha.to_string(), ids));
         }
@@ -398,6 +403,7 @@ impl Sync<'_> {
         &self,
         begun: &Begun,
         publication: Publication,
+        moved: u64,
         report: &mut SourceReport,
         progress: &SourceProgress,
     ) -> Result<(), Failure> {
@@ -422,7 +428,7 @@ impl Sync<'_> {
         report.generation = published.generation;
         report.documents.total = published.documents;
         report.chunks.total = published.chunks;
-        report.chunks.removed = published.removed_chunks;
+        report.chunks.removed = published.removed_chunks - moved;
         report.chunks.reused = published.chunks - report.chunks.added;
         report.waiting_for = published.waiting_for;
         Ok(())
@@ -475,7 +481,7 @@ fn count(report: &mut SourceReport, begun: &Begun, plan: &Plan, work: &Work) {
     let turned = work.skipped.iter().filter(|(path, ..)| indexed(path)).count();
     documents.removed = (plan.removed.iter().filter(|path| indexed(path)).count() + turned) as u64;
     documents.unchanged = plan.unchanged.len() as u64;
-    report.chunks.added = work.chunks;
+    report.chunks.added = work.made;
     report.chunks.reused = report.chunks.total;
 }
 

@@ -82,6 +82,7 @@ fn unnamed(name: SourceName) -> SourceSettings {
         exclude: Vec::new(),
         url_template: None,
         version: None,
+        schedule: None,
     }
 }
 

@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The program `lectern-serve`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lectern_serve::cli::main()
+}

@@ -1,3 +1,6 @@
-//! Real programs, real sockets, real files.
+//! Runs the real programs: real processes, sockets, files.
 
 mod github;
+mod ingest;
+mod programs;
+mod serve;

@@ -75,27 +75,30 @@ impl Document<'_> {
         breaks
     }
 
-    /// The units of a block. Two blocks never share one: it goes to the first.
-    pub(super) fn reach(&self, block: &Block, done: usize) -> (usize, usize) {
+    /// The units of a block. Its end can lie inside the line that the next one begins (a list ends
+    /// behind the `>` of a quote): no two blocks share a unit.
+    fn reach(&self, block: &Block, done: usize) -> (usize, usize) {
         let start = self.units.holding(block.start, done);
-        (start, self.units.at_or_after(block.end, start).max(start))
+        let end = self.units.at_or_after(block.end, start).max(start);
+        let next = self.parsed.blocks.get(block.skip as usize);
+        let next = next.map_or(end, |next| self.units.holding(next.start, start));
+        (start, end.min(next.max(start)))
     }
 
-    /// Whether the units alone, under their headings, are a chunk within the cap.
+    /// Whether the units alone are within the cap: their breadcrumb is shortened if need be.
     fn fits_alone(&self, from: usize, to: usize) -> bool {
-        let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
-        self.units.tokens(from, to) + self.contexts.crumb(heading).1 <= self.room
+        self.units.tokens(from, to) <= self.room
     }
 
     /// Headings belong to what follows, and so does a paragraph to the code, list or table it
     /// introduces if both fit together.
     fn belongs_with_next(&self, block: &Block, next: Option<&Block>, (start, end): (usize, usize)) -> bool {
-        let Some(next) = next.filter(|next| next.depth == block.depth) else { return false };
+        let Some(next) = next.filter(|next| next.depth == block.depth && start < end) else { return false };
         match (block.kind, next.kind) {
             (BlockKind::Heading, _) => true,
             (BlockKind::Paragraph, BlockKind::Code | BlockKind::List | BlockKind::Table) => {
                 let (from, to) = self.reach(next, end);
-                !self.fits_alone(from, to) || self.fits_alone(start, to)
+                !self.fits_alone(from, to) || self.fits(start, to, 0)
             }
             _ => false,
         }

@@ -50,11 +50,14 @@ impl<'a> Contexts<'a> {
         let mut from = 0;
         for table in &parsed.tables {
             from = units.holding(table.start, from);
-            let body = units.at_or_after(table.body, from);
+            let body = units.holding(table.body, from);
             let end = units.at_or_after(table.end, body);
-            // Rows begin inside a line only where a table is in a block quote or list.
-            let body = if units.start(body) > table.body { body - 1 } else { body };
-            let bytes = (units.start(from), units.start(body));
+            // Whole lines: in a list or block quote a table begins inside one.
+            let line_start = |from: u32, byte: u32| {
+                let newline = text[from as usize..byte as usize].rfind('\n');
+                newline.map_or(from, |newline| from + newline as u32 + 1)
+            };
+            let bytes = (line_start(units.start(from), table.start), line_start(table.start, table.body));
             // A table of fewer tokens than the room is never split.
             if units.tokens(from, end) <= room / 4 || bytes.0 >= bytes.1 {
                 continue;
@@ -113,6 +116,12 @@ impl<'a> Contexts<'a> {
     }
 
     fn make(&self, heading: Option<u32>) -> (String, u32) {
+        self.shortened(heading, self.budget)
+    }
+
+    /// The breadcrumb in at most `budget` tokens: over it the outermost parts go first, since the
+    /// deepest says most about the span, then the end of the last.
+    pub(super) fn shortened(&self, heading: Option<u32>, budget: u32) -> (String, u32) {
         let path = self.path(heading);
         let texts = path.iter().map(|heading| heading.text.as_str()).filter(|text| !text.is_empty());
         let mut parts: Vec<&str> = texts.collect();
@@ -121,25 +130,29 @@ impl<'a> Contexts<'a> {
         {
             parts.insert(0, title);
         }
-        // Over the budget the outermost go first: the deepest says most about the span.
+        let Some(&(mut last)) = parts.last() else { return (String::new(), 0) };
         for from in 0..parts.len() {
             let crumb = format!("{}\n\n", parts[from..].join(" > "));
             let tokens = self.tokens(&crumb);
-            if tokens <= self.budget {
+            if tokens <= budget {
                 return (crumb, tokens);
             }
         }
-        let Some(last) = parts.last() else { return (String::new(), 0) };
-        let mut last = clip(last, self.budget as usize * BYTES_PER_TOKEN / 2);
+        last = clip(last, budget as usize * BYTES_PER_TOKEN / 2);
         while !last.is_empty() {
             let crumb = format!("{last}\n\n");
             let tokens = self.tokens(&crumb);
-            if tokens <= self.budget {
+            if tokens <= budget {
                 return (crumb, tokens);
             }
             last = clip(last, last.len() - last.len().div_ceil(8)).trim_end();
         }
         (String::new(), 0)
+    }
+
+    /// More tokens than any breadcrumb has.
+    pub(super) fn budget(&self) -> u32 {
+        self.budget
     }
 
     /// The header that a chunk repeats which begins with this unit: that of a table begun before.

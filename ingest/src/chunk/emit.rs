@@ -39,23 +39,23 @@ impl Document<'_> {
             .or_else(|| inner.min_by_key(off))
     }
 
-    /// Breadcrumb, overlap and header of a chunk, and their tokens.
-    fn context(&self, from: usize, to: usize) -> (String, u32) {
+    /// Breadcrumb, overlap and header of a chunk in at most `left` tokens, and how many they are.
+    ///
+    /// The overlap takes what is left; a breadcrumb is shortened where a block fits only so, and a
+    /// header left out where not even that is enough.
+    fn context(&self, from: usize, to: usize, left: u32) -> (String, u32) {
         let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
-        let (crumb, crumb_tokens) = self.contexts.crumb(heading);
-        let header = self.contexts.header(from);
-        let used = crumb_tokens + self.units.tokens(from, to) + header.map_or(0, |(_, tokens)| tokens);
-        let overlap = self.overlap_before(from, self.room.saturating_sub(used));
-        if header.is_none() && overlap.is_empty() {
-            return (crumb.to_owned(), crumb_tokens);
+        let header = self.contexts.header(from).filter(|&(_, tokens)| tokens <= left);
+        let (header, header_tokens) = header.unwrap_or_default();
+        let left = left - header_tokens;
+        let (crumb, tokens) = self.contexts.crumb(heading);
+        if tokens > left {
+            let (crumb, tokens) = self.contexts.shortened(heading, left);
+            return (crumb + header, tokens + header_tokens);
         }
-        let mut context = String::from(crumb);
-        context.push_str(overlap);
-        if !overlap.is_empty() && !overlap.ends_with('\n') {
-            context.push('\n');
-        }
-        context.push_str(header.map_or("", |(text, _)| text));
-        let tokens = self.count(&context);
+        let overlap = self.overlap_before(from, left - tokens);
+        let context = [crumb, overlap, header].concat();
+        let tokens = if overlap.is_empty() { tokens + header_tokens } else { self.count(&context) };
         (context, tokens)
     }
 
@@ -96,34 +96,26 @@ impl Writer<'_> {
     /// Writes the chunk of these units unless it is over the cap.
     fn write(&mut self, from: usize, to: usize) -> bool {
         let document = self.document;
-        let units = &document.units;
-        let (start, end) = (units.start(from), units.start(to));
+        let (start, end) = (document.units.start(from), document.units.start(to));
         let span = &document.text[start as usize..end as usize];
-        let (mut context, mut before) = document.context(from, to);
-        let tokens = if units.exact(from, to) { units.tokens(from, to) } else { document.count(span) };
-        let joins = context.is_empty() || document.tokenizer.adds_up_after_newline(span);
-        let count = |context: &str, before: u32| {
-            if joins && document.cap == document.room {
-                before + tokens
-            } else {
-                document.tokenizer.count(&[context, span].concat()) as u32
+        let exact = document.units.exact(from, to);
+        let tokens = if exact { document.units.tokens(from, to) } else { document.count(span) };
+        let joins = document.tokenizer.adds_up_after_newline(span);
+        let mut left = document.room.saturating_sub(tokens);
+        // Where counts do not add up the whole may be over the cap: then the context gives way.
+        for _ in 0..4 {
+            let (context, before) = document.context(from, to, left);
+            let total = match joins && (context.is_empty() || context.ends_with('\n')) {
+                true => before + tokens + (document.cap - document.room),
+                false => document.tokenizer.count(&[&context, span].concat()) as u32,
+            };
+            if total <= document.cap {
+                self.push(start, end, total, context);
+                return true;
             }
-        };
-        let mut total = count(&context, before);
-        if total > document.cap && document.overlap > 0 {
-            // The overlap gives way first.
-            let heading = document.contexts.heading(start, end);
-            let (crumb, tokens) = document.contexts.crumb(heading);
-            let header = document.contexts.header(from);
-            context = [crumb, header.map_or("", |(text, _)| text)].concat();
-            before = if header.is_some() { document.count(&context) } else { tokens };
-            total = count(&context, before);
+            left = left.saturating_sub(total - document.cap);
         }
-        if total > document.cap {
-            return false;
-        }
-        self.push(start, end, total, context);
-        true
+        false
     }
 
     /// Writes bytes that do not fit under their breadcrumb: without it, in as few parts as halving

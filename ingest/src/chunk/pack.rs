@@ -71,11 +71,17 @@ impl Document<'_> {
         runs
     }
 
-    /// Tokens of a chunk of these units without its overlap, and the heading it is under.
-    fn tokens(&self, from: usize, to: usize) -> u32 {
-        let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
+    /// Whether a chunk of these units is within the cap under its whole breadcrumb, with `reserve`
+    /// tokens to spare.
+    pub(super) fn fits(&self, from: usize, to: usize, reserve: u32) -> bool {
         let header = self.contexts.header(from).map_or(0, |(_, tokens)| tokens);
-        self.units.tokens(from, to) + self.contexts.crumb(heading).1 + header
+        let span = self.units.tokens(from, to) + header + reserve;
+        // Most are decided without counting a breadcrumb.
+        span + self.contexts.budget() <= self.room
+            || span <= self.room && {
+                let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
+                span + self.contexts.crumb(heading).1 <= self.room
+            }
     }
 
     fn fill(&self, run: &Run, breaks: &Breaks, groups: &mut Vec<Group>) {
@@ -102,7 +108,7 @@ impl Document<'_> {
         let mut fitting = Vec::new();
         loop {
             let reserve = if fitting.is_empty() { 0 } else { reserve };
-            if self.tokens(from, at) + reserve > self.room {
+            if !self.fits(from, at, reserve) {
                 break;
             }
             last = at;
@@ -113,7 +119,7 @@ impl Document<'_> {
             at = breaks.next(at, run.to);
         }
         if last == from {
-            return at;
+            return self.squeezed(from, at, run, breaks);
         }
         let half = self.units.tokens(from, last) / 2;
         let good = fitting.iter().rev().filter(|&&at| !breaks.sticky(at));
@@ -122,7 +128,21 @@ impl Document<'_> {
             .take_while(|&&at| self.units.tokens(from, at) >= half)
             .max_by_key(|&&at| (breaks.level(at), at))
             .or_else(|| good.clone().next());
-        best.copied().unwrap_or(last)
+        best.copied().unwrap_or_else(|| self.squeezed(from, last, run, breaks))
+    }
+
+    /// What belongs together stays so at the cost of the breadcrumb: moves an end that would part
+    /// it to the next break that does not, if all of that is within the cap.
+    fn squeezed(&self, from: usize, end: usize, run: &Run, breaks: &Breaks) -> usize {
+        let (mut last, mut at) = (end, end);
+        while at < run.to && breaks.sticky(at) {
+            at = breaks.next(at, run.to);
+            if self.units.tokens(from, at) > self.room {
+                break;
+            }
+            last = at;
+        }
+        last
     }
 
     /// Moves the boundary before the last group if that is small, so that both are about as full.
@@ -137,7 +157,7 @@ impl Document<'_> {
         while at < right.from {
             let smaller = self.units.tokens(left.from, at).min(self.units.tokens(at, right.to));
             let allowed = !breaks.sticky(at) && breaks.level(at) >= breaks.level(right.from);
-            if allowed && smaller > best.0 && self.tokens(at, right.to) + self.overlap <= self.room {
+            if allowed && smaller > best.0 && self.fits(at, right.to, self.overlap) {
                 best = (smaller, at);
             }
             at = breaks.next(at, right.to);
@@ -167,7 +187,10 @@ impl Document<'_> {
         let whole = left.whole && right.whole;
         let small = if whole { self.room / 4 } else { self.room / 10 };
         let smaller = self.units.tokens(left.from, left.to).min(self.units.tokens(right.from, right.to));
-        let fits = || self.tokens(left.from, right.to) <= self.room;
-        (smaller < small && fits()).then(|| Group { to: right.to, whole, ..*left })
+        (smaller < small && self.fits(left.from, right.to, 0)).then_some(Group {
+            to: right.to,
+            whole,
+            ..*left
+        })
     }
 }

@@ -1,33 +1,53 @@
+//! The laws of [`super::laws`] over generated Markdown and both corpora, and each rule by example.
+
 use std::path::{Path, PathBuf};
 
 use lectern_index::chunk::Chunk;
 use lectern_index::fingerprint::ChunkSettings;
 use lectern_index::tokens::Tokenizer;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use rayon::prelude::*;
 
-use super::chunk;
+use super::laws::Case;
+use super::{chunk, nasty};
 use crate::parse::parse;
 
-#[path = "laws.rs"]
-mod laws;
+mod examples;
+mod hostile;
 
-fn settings(cap: u32) -> ChunkSettings {
-    ChunkSettings { max_tokens: cap, overlap_tokens: 0, tokenizer: "cl100k_base".into() }
+fn settings(cap: u32, overlap: u32) -> ChunkSettings {
+    ChunkSettings { max_tokens: cap, overlap_tokens: overlap, tokenizer: "cl100k_base".into() }
 }
 
 fn chunks(text: &str, cap: u32) -> Vec<Chunk> {
-    chunk(text, &parse(text), &settings(cap), &Tokenizer::cl100k())
+    chunk(text, &parse(text), &settings(cap, 0), &Tokenizer::cl100k())
 }
 
-fn reference(text: &str) -> usize {
+fn cl100k(text: &str) -> usize {
     tiktoken_rs::cl100k_base_singleton().encode_ordinary(text).len()
 }
 
-/// The documents of both corpora, from `LECTERN_CORPORA`, else beside the repository.
+fn o200k(text: &str) -> usize {
+    tiktoken_rs::o200k_base_singleton().encode_ordinary(text).len()
+}
+
+fn check(text: &str, cap: u32, overlap: u32, name: &str) {
+    let count = if name == "cl100k_base" { cl100k } else { o200k };
+    let tokenizer = Tokenizer::by_name(name).expect("it is known");
+    let parsed = parse(text);
+    let chunks = chunk(text, &parsed, &settings(cap, overlap), &tokenizer);
+    let (body, title) = (parsed.body as usize, parsed.title());
+    Case { text, body, title, chunks: &chunks, cap, overlap, count: &count }.check();
+}
+
+/// The documents of both corpora, from `LECTERN_CORPORA`, else beside the repository; generated
+/// ones where there are none.
 fn corpora() -> Vec<(PathBuf, String)> {
-    let root = std::env::var_os("LECTERN_CORPORA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora"), PathBuf::from);
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora");
+    let root = std::env::var_os("LECTERN_CORPORA").map_or_else(beside, PathBuf::from);
     let mut found = Vec::new();
-    let mut todo = vec![root];
+    let mut todo = vec![root.clone()];
     while let Some(folder) = todo.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -38,17 +58,70 @@ fn corpora() -> Vec<(PathBuf, String)> {
             }
         }
     }
+    if found.is_empty() {
+        eprintln!("no corpora in {}: generated documents take their place", root.display());
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let mut next = || nasty::document().new_tree(&mut runner).expect("it always generates").current();
+        found = (0..200).map(|number| (PathBuf::from(format!("generated-{number}.md")), next())).collect();
+    }
     found.sort();
     found
 }
 
+fn on_corpora(cap: u32, overlap: u32, name: &str) {
+    corpora().par_iter().for_each(|(path, text)| {
+        let result = std::panic::catch_unwind(|| check(text, cap, overlap, name));
+        assert!(result.is_ok(), "{} at {cap}", path.display());
+    });
+}
+
 #[test]
-fn corpora_keep_the_laws() {
-    for (path, text) in corpora() {
-        println!("{}", path.display());
-        let parsed = parse(&text);
-        for cap in [16, 64, 256, 512] {
-            laws::check_basics(&text, parsed.body as usize, &chunks(&text, cap), cap, &reference);
-        }
+fn corpora_keep_the_laws_at_512() {
+    on_corpora(512, 0, "cl100k_base");
+}
+
+#[test]
+fn corpora_keep_the_laws_at_other_caps() {
+    for cap in [16, 64, 256, 1024] {
+        on_corpora(cap, 0, "cl100k_base");
+    }
+}
+
+#[test]
+fn corpora_keep_the_laws_with_overlap_and_o200k() {
+    on_corpora(256, 40, "cl100k_base");
+    on_corpora(256, 0, "o200k_base");
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_chunks() {
+    let corpora = corpora();
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+        let all = || corpora.par_iter().map(|(_, text)| chunks(text, 512)).collect::<Vec<_>>();
+        pool.install(all)
+    };
+    let one = on(1);
+    for threads in [2, 3, 8] {
+        assert!(on(threads) == one, "{threads} threads");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(250))]
+
+    #[test]
+    fn nasty_documents_keep_the_laws(text in nasty::document(), cap in prop::sample::select(vec![16, 24, 40, 100, 300])) {
+        check(&text, cap, 0, "cl100k_base");
+    }
+
+    #[test]
+    fn nasty_documents_keep_the_laws_with_overlap(text in nasty::document(), cap in 16_u32..200, overlap in 0_u32..60) {
+        check(&text, cap, overlap, "cl100k_base");
+    }
+
+    #[test]
+    fn nasty_documents_keep_the_laws_of_o200k(text in nasty::document(), cap in 16_u32..200) {
+        check(&text, cap, 0, "o200k_base");
     }
 }

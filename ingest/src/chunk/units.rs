@@ -2,6 +2,8 @@
 
 use lectern_index::tokens::{Tokenizer, begins_a_line};
 
+use crate::parse::Parsed;
+
 /// Longest unit, in bytes, that is counted in one piece. Counting the white space of a long line
 /// looks at the rest of it each time, so without a bound one long line takes quadratic time.
 const LONG: usize = 2048;
@@ -34,35 +36,43 @@ struct Unit {
 pub(super) struct Units(Vec<Unit>);
 
 impl Units {
-    /// Counts a body that is not empty. `room` is the cap, `overhead` what the tokenizer adds to
-    /// every text.
-    pub(super) fn count(text: &str, body: u32, room: u32, overhead: u32, tokenizer: &Tokenizer) -> Self {
-        let body = body as usize;
+    /// Counts a body that is not empty: block by block, and line by line those that are over the
+    /// cap, so that most text is counted once and in long pieces. `room` is the cap, `overhead`
+    /// what the tokenizer adds to every text; `fine` counts every line.
+    pub(super) fn count(
+        text: &str,
+        parsed: &Parsed,
+        (room, overhead): (u32, u32),
+        fine: bool,
+        tokenizer: &Tokenizer,
+    ) -> Self {
         let mut counter = Counter {
             text,
             tokenizer,
             overhead,
-            long: (room / 2).max(1),
+            room,
             piece: (room as usize / 4).clamp(4, LONG),
-            units: Vec::with_capacity((text.len() - body) / 48 + 2),
+            units: Vec::with_capacity(parsed.blocks.len() / 2 + 2),
             before: 0,
             inexact: 0,
         };
-        let mut start = body;
-        let mut at = body;
-        // Blank lines at the beginning belong to the first line that is not.
-        let mut blank = true;
-        for line in text[body..].split_inclusive('\n') {
-            let begins = begins_a_line(line);
-            if begins && !blank {
-                counter.unit(start, at);
-                start = at;
+        let (mut start, mut seen) = (parsed.body as usize, parsed.body as usize);
+        let mut index = 0;
+        // The first block takes the blank lines before it; a block that begins inside a line (a
+        // lone carriage return ends the one before) goes to the block before.
+        while let Some(block) = parsed.blocks.get(index) {
+            let newline = text[seen..block.start as usize].rfind('\n').map(|newline| seen + newline + 1);
+            if let Some(line) = newline.filter(|_| index > 0)
+                && begins_a_line(&text[line..])
+            {
+                counter.block(start, line, fine);
+                start = line;
             }
-            blank &= !begins;
-            at += line.len();
+            seen = block.start as usize;
+            index = block.skip as usize;
         }
-        counter.unit(start, at);
-        counter.push(at, Cut::Line, true, 0);
+        counter.block(start, text.len(), fine);
+        counter.push(text.len(), Cut::Line, true, 0);
         Self(counter.units)
     }
 
@@ -115,8 +125,8 @@ struct Counter<'a> {
     text: &'a str,
     tokenizer: &'a Tokenizer,
     overhead: u32,
-    /// Tokens from which a unit is cut into pieces, in case it is over the cap.
-    long: u32,
+    /// The cap: what has more tokens is cut smaller.
+    room: u32,
     /// Longest piece in bytes. No byte is more than one token, so a piece always fits.
     piece: usize,
     units: Vec<Unit>,
@@ -136,15 +146,47 @@ impl Counter<'_> {
         (self.tokenizer.count(&self.text[start..end]) as u32).saturating_sub(self.overhead)
     }
 
-    fn unit(&mut self, start: usize, end: usize) {
-        let exact = self.units.is_empty() || self.tokenizer.adds_up_after_newline(&self.text[start..end]);
-        if end - start <= LONG {
-            let tokens = self.tokens(start, end);
-            if tokens <= self.long || end - start <= self.piece {
-                self.push(start, Cut::Line, exact, tokens);
-                return;
-            }
+    /// A block with what is behind it: one unit if it is within the cap, else its lines.
+    fn block(&mut self, start: usize, end: usize, fine: bool) {
+        // A token is rarely more than four bytes: longer blocks are most likely over the cap.
+        let long = LONG.max(self.room as usize * 4);
+        if fine || end - start > long || !self.push_whole(start, end) {
+            self.lines(start, end);
         }
+    }
+
+    fn push_whole(&mut self, start: usize, end: usize) -> bool {
+        let tokens = self.tokens(start, end);
+        // No byte is more than one token, so what is as short as a piece fits without a question.
+        let whole = tokens <= self.room || end - start <= self.piece;
+        if whole {
+            let exact = self.units.is_empty() || self.tokenizer.adds_up_after_newline(&self.text[start..end]);
+            self.push(start, Cut::Line, exact, tokens);
+        }
+        whole
+    }
+
+    /// Each line with the blank lines behind it; blank lines at the beginning belong to the first
+    /// line that is not.
+    fn lines(&mut self, start: usize, end: usize) {
+        let (mut from, mut at, mut blank) = (start, start, true);
+        for line in self.text[start..end].split_inclusive('\n') {
+            let begins = begins_a_line(line);
+            if begins && !blank {
+                self.line(from, at);
+                from = at;
+            }
+            blank &= !begins;
+            at += line.len();
+        }
+        self.line(from, end);
+    }
+
+    fn line(&mut self, start: usize, end: usize) {
+        if end - start <= LONG && self.push_whole(start, end) {
+            return;
+        }
+        let exact = self.units.is_empty() || self.tokenizer.adds_up_after_newline(&self.text[start..end]);
         let (mut at, mut cut, mut exact) = (start, Cut::Line, exact);
         while at < end {
             let (next, next_cut, next_exact) = self.piece_end(at, end);

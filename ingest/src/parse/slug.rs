@@ -18,11 +18,8 @@ impl Slugs {
             match c {
                 ' ' => slug.push('-'),
                 '-' | '_' => slug.push(c),
-                c if c.is_ascii() => {
-                    if c.is_ascii_alphanumeric() {
-                        slug.push(c.to_ascii_lowercase());
-                    }
-                }
+                c if c.is_ascii_alphanumeric() => slug.push(c.to_ascii_lowercase()),
+                c if c.is_ascii() => {}
                 c if c.is_alphanumeric() => slug.extend(c.to_lowercase()),
                 _ => {}
             }

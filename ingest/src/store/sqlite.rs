@@ -30,6 +30,10 @@ use rows::{Stale, delete_documents, insert_chunks, json, next_id, write_head};
 /// Rows in one INSERT: SQLite binds at most 32,766 values a statement.
 const ROWS: usize = 500;
 
+/// A log longer than this is moved into the database during a sync: staged rows may be there, they
+/// are seen by nobody. Too low: every batch is written twice at once; too high: disk and slow readers.
+const LONGEST_LOG: u64 = 64 * 1024 * 1024;
+
 /// How long to wait for another writer: readers never block, so this is a backup or a checkpoint.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -57,7 +61,9 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .pragma("cache_size", "-65536");
+            .pragma("cache_size", "-65536")
+            // Checkpoints are ours, see `checkpoint`.
+            .pragma("wal_autocheckpoint", "0");
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .after_connect(|connection, _| Box::pin(persist_wal::set(connection)))
@@ -118,9 +124,19 @@ impl SqliteStore {
         &self.pool
     }
 
-    /// Waits until the file is closed.
+    /// Moves the write-ahead log into the database and empties it, then closes the file. A log that
+    /// stayed full would be replayed over the database by the next to open it, harmless only as
+    /// long as every byte of it is intact.
     pub async fn close(&self) {
+        self.checkpoint().await;
         self.pool.close().await;
+    }
+
+    /// Readers may hold the log for longer than we wait: then the next checkpoint does it.
+    async fn checkpoint(&self) {
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await {
+            tracing::debug!("no checkpoint: {error}");
+        }
     }
 
     /// Turns what SQLite said into an error that names the file and the next step.
@@ -142,6 +158,13 @@ impl SqliteStore {
             },
         })
     }
+}
+
+/// Length of the write-ahead log.
+fn log_bytes(index: &Path) -> u64 {
+    let mut log = index.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
 }
 
 /// What SQLite said, and what to do.
@@ -176,7 +199,11 @@ impl IndexWriter for SqliteStore {
     }
 
     async fn stage(&self, begun: &Begun, documents: &[StagedDocument]) -> Result<(), WriteError> {
-        self.try_stage(begun, documents).await.map_err(|error| self.error(error))
+        self.try_stage(begun, documents).await.map_err(|error| self.error(error))?;
+        if log_bytes(&self.path) > LONGEST_LOG {
+            self.checkpoint().await;
+        }
+        Ok(())
     }
 
     async fn publish(&self, begun: &Begun, publication: &Publication) -> Result<Published, WriteError> {

@@ -36,7 +36,6 @@ pub struct Asked {
     pub host: Host,
     pub path: String,
     pub authorization: Option<String>,
-    pub status: u16,
 }
 
 /// A GitHub App that is installed.
@@ -142,13 +141,6 @@ impl Miniature {
         self.state.settings.lock().unwrap().app = Some(app);
     }
 
-    /// Takes back the tokens an App was given.
-    pub fn revoke_app_tokens(&self) {
-        if let Some(app) = &mut self.state.settings.lock().unwrap().app {
-            app.tokens.clear();
-        }
-    }
-
     /// Cuts listings of trees after so many entries.
     pub fn cut_trees(&self, entries: usize) {
         self.state.settings.lock().unwrap().tree_entries = Some(entries);
@@ -199,8 +191,7 @@ async fn handle(host: Host, state: Arc<State>, request: Request) -> Response {
         Some(fault) => fault.apply(response).await,
         None => response,
     };
-    let status = response.status().as_u16();
-    state.asked.lock().unwrap().push(Asked { host, path, authorization, status });
+    state.asked.lock().unwrap().push(Asked { host, path, authorization });
     response
 }
 

@@ -1,15 +1,14 @@
 //! Runs the real `lectern-ingest` against the miniature, and looks for secrets in everything that it
 //! writes.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::miniature::Miniature;
 use super::repository::files;
+use crate::programs::program;
 
 /// What every secret of these tests contains, so that none is overlooked.
 pub const MARKS: [&str; 3] = ["TESTSECRET", "CODELOADSECRET", "PRIVATE KEY"];
@@ -63,7 +62,7 @@ impl Program {
 
     /// The command, not started yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program("lectern-ingest"));
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -124,23 +123,4 @@ impl Program {
             }
         }
     }
-}
-
-/// The program, built once: cargo does not build other packages' programs for a test.
-fn binary() -> &'static PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-        // The profile of the tests themselves: target/PROFILE/deps/suite-….
-        let own = std::env::current_exe().unwrap();
-        let folder = own.parent().and_then(|deps| deps.parent()).unwrap().to_owned();
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(root);
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-        folder.join("lectern-ingest")
-    })
 }

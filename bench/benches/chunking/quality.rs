@@ -1,0 +1,96 @@
+//! How good the chunks are, beside text-splitter's.
+
+use std::ops::Range;
+
+use lectern_ingest::parse::{Block, BlockKind, parse};
+
+use crate::corpus::Document;
+use crate::subjects::Subjects;
+
+/// Figures of one chunker over the corpus.
+#[derive(Default)]
+struct Quality {
+    chunks: usize,
+    tokens: usize,
+    crumbs: usize,
+    cut: usize,
+    /// Of those cut, blocks that would have fitted alone.
+    cut_needlessly: usize,
+    headings_last: usize,
+}
+
+impl Quality {
+    fn add(
+        &mut self,
+        subjects: &Subjects<'_>,
+        document: &Document,
+        cap: u32,
+        chunks: &[(Range<usize>, usize)],
+    ) {
+        let count = |text: &str| subjects.tokenizer.count(text);
+        self.chunks += chunks.len();
+        self.tokens += chunks.iter().map(|(_, tokens)| tokens).sum::<usize>();
+        self.crumbs += chunks.iter().filter(|(_, tokens)| *tokens < cap as usize / 10).count();
+        for block in parse(&document.text).blocks.iter().filter(|block| is_unit(block)) {
+            let text = &document.text[block.start as usize..block.end as usize];
+            let place = block.start as usize..block.start as usize + text.trim_end().len();
+            let holding = chunks.partition_point(|(chunk, _)| chunk.start <= place.start);
+            let Some((chunk, _)) = holding.checked_sub(1).map(|index| &chunks[index]) else { continue };
+            if place.end > chunk.end {
+                self.cut += 1;
+                self.cut_needlessly += usize::from(count(text) <= cap as usize * 9 / 10);
+            }
+            let last_block = document.text[place.end..chunk.end.max(place.end)].trim().is_empty();
+            let more = !document.text[place.end..].trim().is_empty();
+            self.headings_last += usize::from(block.kind == BlockKind::Heading && last_block && more);
+        }
+    }
+
+    fn row(&self, name: &str, cap: u32) {
+        println!(
+            "{name:<16} {cap:>5} {:>8} {:>9.1} % {:>11} {:>16} {:>14} {:>14}",
+            self.chunks,
+            100.0 * self.tokens as f64 / (self.chunks.max(1) * cap as usize) as f64,
+            self.cut,
+            self.cut_needlessly,
+            self.crumbs,
+            self.headings_last,
+        );
+    }
+}
+
+/// Blocks that a reader wants whole.
+fn is_unit(block: &Block) -> bool {
+    use BlockKind::{Code, Heading, Html, Item, Paragraph, Table};
+    matches!(block.kind, Paragraph | Heading | Code | Item | Table | Html)
+}
+
+/// Prints the figures for every cap.
+pub(crate) fn print(subjects: &Subjects<'_>) {
+    println!(
+        "\n{:<16} {:>5} {:>8} {:>11} {:>11} {:>16} {:>14} {:>14}",
+        "quality", "cap", "chunks", "mean fill", "blocks cut", "that would fit", "under 10 %", "heading last"
+    );
+    for cap in [256, 512, 1024] {
+        let (mut ours, mut theirs) = (Quality::default(), Quality::default());
+        for document in &subjects.corpus.documents {
+            let chunks = subjects.chunks(document, cap);
+            let places: Vec<_> = chunks
+                .iter()
+                .map(|chunk| (chunk.start_byte as usize..chunk.end_byte as usize, chunk.tokens as usize))
+                .collect();
+            ours.add(subjects, document, cap, &places);
+            let chunks = subjects.split_indices(document, cap);
+            let places: Vec<_> = chunks
+                .iter()
+                .map(|&(at, text)| {
+                    let start = document.body + at;
+                    (start..start + text.len(), subjects.tokenizer.count(text))
+                })
+                .collect();
+            theirs.add(subjects, document, cap, &places);
+        }
+        ours.row("lectern", cap);
+        theirs.row("text-splitter", cap);
+    }
+}

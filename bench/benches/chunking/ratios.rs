@@ -1,0 +1,80 @@
+//! The ratios that matter, measured in turns so that a busy machine slows all alike.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use crate::corpus::Corpus;
+use crate::subjects::Subjects;
+
+/// Turns of everything but the slow baseline, which has as many as fit beside them.
+const TURNS: usize = 15;
+const SLOW_TURNS: usize = 3;
+const CAP: u32 = 512;
+
+/// Seconds of each turn.
+#[derive(Default)]
+struct Times(Vec<f64>);
+
+impl Times {
+    fn take(&mut self, work: impl FnOnce() -> usize) -> usize {
+        let start = Instant::now();
+        let result = black_box(work());
+        self.0.push(start.elapsed().as_secs_f64());
+        result
+    }
+
+    fn median(&self) -> f64 {
+        let mut times = self.0.clone();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }
+}
+
+pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
+    let [mut one, mut all, mut parse, mut count, mut both, mut fast, mut usual] =
+        std::array::from_fn::<_, 7, _>(|_| Times::default());
+    let mut chunks = 0;
+    let mut theirs = 0;
+    for turn in 0..TURNS {
+        chunks = one.take(|| subjects.lectern(CAP));
+        both.take(|| subjects.parse_and_count());
+        all.take(|| subjects.lectern_parallel(CAP));
+        parse.take(|| subjects.parse());
+        count.take(|| subjects.count());
+        if turn < SLOW_TURNS {
+            theirs = fast.take(|| subjects.splitter_fast(CAP));
+            usual.take(|| subjects.splitter_usual(CAP));
+        }
+    }
+    let base = usual.median();
+    let limit = both.median();
+    println!(
+        "\n{:<40} {:>8} {:>10} {:>24} {:>10}",
+        format!("cap {CAP}, medians of {TURNS} turns"),
+        "MB/s",
+        "chunks/s",
+        "× splitter + tiktoken-rs",
+        "of limit"
+    );
+    let row = |name: &str, times: &Times, chunks: usize| {
+        let seconds = times.median();
+        let per_second = if chunks == 0 { "-".to_owned() } else { format!("{:.0}", chunks as f64 / seconds) };
+        println!(
+            "{name:<40} {:>8.1} {per_second:>10} {:>24.1} {:>9.0} %",
+            corpus.megabytes() / seconds,
+            base / seconds,
+            100.0 * limit / seconds,
+        );
+    };
+    let cores = rayon::current_num_threads();
+    row("lectern, one thread", &one, chunks);
+    row(&format!("lectern, {cores} threads"), &all, chunks);
+    row("text-splitter + tiktoken-rs", &usual, theirs);
+    row("text-splitter + tiktoken", &fast, theirs);
+    row("limit: parse alone", &parse, 0);
+    row("limit: count alone", &count, 0);
+    row("limit: parse and count", &both, 0);
+    println!("\nvs_text_splitter_tiktoken_rs: {:.1}", base / one.median());
+    println!("of_limit: {:.3}", limit / one.median());
+    println!("scaling: {:.2}", one.median() / all.median());
+}

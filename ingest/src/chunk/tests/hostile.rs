@@ -1,0 +1,112 @@
+//! Input made to break a chunker. Nothing here is timed: a step that is not linear does not finish.
+
+use super::*;
+
+/// Chunks it, and checks what can be checked of megabytes.
+fn survive(text: &str) -> usize {
+    let parsed = parse(text);
+    let chunks = chunk(text, &parsed, &settings(512, 0), &Tokenizer::cl100k());
+    let mut at = parsed.body;
+    for chunk in &chunks {
+        assert_eq!(chunk.start_byte, at);
+        assert!(chunk.tokens <= 512 && chunk.start_byte < chunk.end_byte);
+        at = chunk.end_byte;
+    }
+    assert_eq!(at as usize, text.len());
+    chunks.len()
+}
+
+#[test]
+fn one_repeated_character() {
+    for c in [
+        "a",
+        " ",
+        "\n",
+        "\r",
+        "\t",
+        "#",
+        "`",
+        "*",
+        "_",
+        "[",
+        "]",
+        "(",
+        "<",
+        ">",
+        "|",
+        "-",
+        "=",
+        "~",
+        ":",
+        "{",
+        "!",
+        "\\",
+        "/",
+        "&",
+        "1",
+        ".",
+        "é",
+        "中",
+        "\u{3000}",
+        "\u{301}",
+        "😀",
+        "\r\n",
+        "> ",
+        "- ",
+        "1. ",
+        "# \n",
+        "a\n",
+        "\u{3000}中",
+        "a ",
+        "/\n",
+        "| ",
+        "[a](",
+        "![",
+        "<a ",
+        "<!--",
+        "[^a]",
+        "*a_ ",
+        "`` ` ",
+        "- a\n",
+        "\\\n",
+    ] {
+        survive(&c.repeat(100_000 / c.len()));
+    }
+}
+
+#[test]
+fn ten_megabytes_of_one_character() {
+    for c in ["a", " ", "\n", "中", "a ", "a\n", "\u{3000}\u{3000}中"] {
+        survive(&c.repeat(10_000_000 / c.len()));
+    }
+}
+
+#[test]
+fn a_million_headings() {
+    survive(&"# a\n".repeat(1_000_000));
+    survive(&(0..200_000).map(|n| format!("{} h\n", "#".repeat(1 + n % 6))).collect::<String>());
+}
+
+#[test]
+fn a_million_backticks() {
+    survive(&"`".repeat(1_000_000));
+    survive(&"`a``b```c".repeat(100_000));
+    survive(&"```\n".repeat(250_000));
+}
+
+#[test]
+fn deep_nesting() {
+    survive(&"> ".repeat(50_000));
+    survive(&format!("{}a", "- ".repeat(50_000)));
+    survive(&(0..300).map(|depth| format!("{}- a\n", "  ".repeat(depth))).collect::<String>());
+    survive(&(0..300).map(|depth| format!("{}> a\n", "> ".repeat(depth))).collect::<String>());
+}
+
+#[test]
+fn long_tables_and_lists() {
+    survive(&format!("| a | b |\n|---|---|\n{}", "| 1 | 2 |\n".repeat(100_000)));
+    survive(&"| a | b |\n|---|---|\n| 1 | 2 |\n| 1 | 2 |\n\n".repeat(20_000));
+    survive(&"- a\n  - b\n    - c\n".repeat(50_000));
+    survive(&"a:\n\n- b\n\n".repeat(50_000));
+    survive(&"[a]: /b\n".repeat(100_000));
+}

@@ -1,0 +1,190 @@
+//! `daemon`: every source on its schedule.
+//!
+//! tokio-cron-scheduler says when; what it lacks is here: a source that is still running is not
+//! started again (ticks coalesce), one sync at a time writes the index, and SIGTERM lets a running
+//! publish finish or abandons it whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use lectern_index::config::{Config, SourceSettings};
+use lectern_index::open::Location;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::sync::CancellationToken;
+
+use crate::daemon::state::{Shared, State};
+use crate::exit::{Exit, Failure};
+use crate::lock::Lock;
+use crate::progress::Progress;
+use crate::report::{Report, SourceReport};
+use crate::schedule::{Schedule, retry_after};
+use crate::store::sqlite::SqliteStore;
+use crate::sync::Sync;
+use crate::{history, run, signal, target};
+
+mod health;
+mod state;
+mod webhook;
+
+/// What all sources of a daemon share.
+struct Daemon {
+    config: Config,
+    /// Held by the source that syncs.
+    turn: Mutex<()>,
+    states: Shared,
+    stop: CancellationToken,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn daemon(config: Config) -> Result<Exit, Failure> {
+    if config.source.is_empty() {
+        return Err(Failure::usage("there is nothing to sync: add a [[source]] to lectern.toml"));
+    }
+    let mut plans = Vec::new();
+    for settings in &config.source {
+        let text = settings.schedule.as_deref().unwrap_or(&config.daemon.schedule);
+        let schedule: Schedule =
+            text.parse().map_err(|error| Failure::usage(format!("source {}: {error}", settings.name)))?;
+        // Fails now rather than at the first tick, where the settings cannot be used.
+        target::configured(settings, &config)?;
+        plans.push((settings.clone(), schedule, text.to_owned()));
+    }
+    let states = states(&config, &plans).await?;
+    let listener = health::bind(&config.daemon.listen).await?;
+    let stop = CancellationToken::new();
+    let daemon =
+        Arc::new(Daemon { turn: Mutex::new(()), states: states.clone(), stop: stop.clone(), config });
+
+    let scheduler = JobScheduler::new().await.map_err(Failure::usage)?;
+    let mut workers = JoinSet::new();
+    for (settings, schedule, text) in plans {
+        let tick = Arc::new(Notify::new());
+        let due = tick.clone();
+        let job = Job::new(text.as_str(), move |_, _| due.notify_one()).map_err(Failure::usage)?;
+        scheduler.add(job).await.map_err(Failure::usage)?;
+        if schedule.missed(states.last_run(&settings.name), Utc::now()) {
+            tick.notify_one();
+        }
+        workers.spawn(worker(daemon.clone(), settings, tick));
+    }
+    scheduler.start().await.map_err(Failure::usage)?;
+    let health = tokio::spawn(health::serve(listener, states, stop.clone()));
+
+    let signal = signal::stopped().await;
+    tracing::info!("{signal}: ending");
+    stop.cancel();
+    while workers.join_next().await.is_some() {}
+    let _ = health.await;
+    Ok(Exit::Done)
+}
+
+/// What the ledger tells of earlier runs.
+async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -> Result<Shared, Failure> {
+    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
+    let store = if path.exists() { Some(SqliteStore::open_read(&path).await?) } else { None };
+    let mut states = Vec::new();
+    for (settings, schedule, _) in plans {
+        let mut state = State::new(schedule.clone(), Utc::now());
+        if let Some(store) = &store {
+            let runs =
+                history::last(store.pool(), &settings.name, 100).await.map_err(|error| store.error(error))?;
+            let when = |run: &history::Run| run.finished_at.parse::<DateTime<Utc>>().ok();
+            state.last_run = runs.first().and_then(when);
+            state.last_success = runs.iter().find(|run| run.exit_code == 0).and_then(when);
+            state.failures = u32::from(runs.first().is_some_and(|run| run.exit_code != 0));
+        }
+        states.push((settings.name.clone(), state));
+    }
+    Ok(Shared::new(states))
+}
+
+/// One source: waits until it is due, syncs it, tries again after a failure.
+async fn worker(daemon: Arc<Daemon>, settings: SourceSettings, tick: Arc<Notify>) {
+    let seconds = Duration::from_secs;
+    let mut retry: Option<Duration> = None;
+    loop {
+        tokio::select! {
+            () = daemon.stop.cancelled() => return,
+            () = tick.notified() => {
+                tokio::select! {
+                    () = daemon.stop.cancelled() => return,
+                    () = tokio::time::sleep(jitter(seconds(daemon.config.daemon.jitter_seconds))) => {}
+                }
+            }
+            () = tokio::time::sleep(retry.unwrap_or_default()), if retry.is_some() => {}
+        }
+        let turn = tokio::select! {
+            () = daemon.stop.cancelled() => return,
+            turn = daemon.turn.lock() => turn,
+        };
+        let grace = seconds(daemon.config.daemon.shutdown_grace_seconds);
+        let report = tokio::select! {
+            report = sync(&daemon.config, &settings) => report,
+            () = async { daemon.stop.cancelled().await; tokio::time::sleep(grace).await } => {
+                tracing::warn!(source = %settings.name, "the sync did not end within shutdown_grace_seconds and is abandoned: nothing of it is published");
+                return;
+            }
+        };
+        drop(turn);
+        let failures = daemon.states.finished(&settings.name, &report, Utc::now());
+        match report.exit_code {
+            Exit::Done => {
+                tracing::info!(source = %settings.name, documents = report.documents.total, generation = report.generation, "synced")
+            }
+            code => {
+                tracing::error!(source = %settings.name, code = code.code(), error = report.error, failed = report.documents.failed, "sync failed")
+            }
+        }
+        webhook::tell(daemon.config.daemon.webhook_url.as_deref(), failures, &report).await;
+        // Documents that fail do so again until somebody mends them: the schedule is soon enough.
+        let again = !matches!(report.exit_code, Exit::Done | Exit::SomeFailed | Exit::Refused);
+        retry = again.then(|| retry_after(seconds(daemon.config.daemon.retry_seconds), failures.now));
+    }
+}
+
+/// One sync of one source, under the lock that every process takes.
+async fn sync(config: &Config, settings: &SourceSettings) -> SourceReport {
+    let mut report = Report::begin(false);
+    let failed = match try_sync(config, settings, &mut report).await {
+        Ok(done) => return done,
+        Err(failure) => failure,
+    };
+    let mode = lectern_index::search::Mode::Lexical;
+    let mut done = SourceReport::new(&report.run_id, settings.name.clone(), mode);
+    done.exit_code = failed.exit;
+    done.error = Some(failed.message);
+    done
+}
+
+async fn try_sync(
+    config: &Config,
+    settings: &SourceSettings,
+    report: &mut Report,
+) -> Result<SourceReport, Failure> {
+    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
+    let _lock = Lock::take(&path)?;
+    let target = target::configured(settings, config)?;
+    let store = SqliteStore::open(&path).await?;
+    let required = config.source.iter().map(|source| source.name.clone()).collect();
+    let sync = Sync {
+        store: &store,
+        spec: run::spec(config, Some(required)),
+        settings: config.sync.clone(),
+        dry_run: false,
+        allow_mass_delete: false,
+        run_id: report.run_id.clone(),
+        progress: Progress::Quiet,
+    };
+    let done = run::one(&sync, &target, &store).await;
+    store.close().await;
+    Ok(done)
+}
+
+/// A wait between nothing and `most`. UUIDs are random enough to spread requests.
+fn jitter(most: Duration) -> Duration {
+    let random = uuid::Uuid::now_v7().as_u128() as u32;
+    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
+}

@@ -1,0 +1,111 @@
+//! What the daemon knows of its sources: for its health, its metrics and its webhook.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use lectern_index::document::SourceName;
+
+use crate::exit::Exit;
+use crate::report::SourceReport;
+use crate::schedule::Schedule;
+use crate::source::Usage;
+
+/// What is known of one source.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// When it is due.
+    pub(super) schedule: Schedule,
+    /// When the daemon was started: before its first run a source is as fresh as that.
+    pub(super) since: DateTime<Utc>,
+    /// When a run last ended.
+    pub(super) last_run: Option<DateTime<Utc>>,
+    /// When a run last ended well.
+    pub(super) last_success: Option<DateTime<Utc>>,
+    /// How the last run of this daemon ended.
+    pub(super) last_exit: Option<Exit>,
+    /// Runs that failed since the last one that did not.
+    pub(super) failures: u32,
+    /// Runs of this daemon by exit code.
+    pub(super) runs: BTreeMap<u8, u64>,
+    /// Documents and chunks that are published.
+    pub(super) size: (u64, u64),
+    /// How long the last run took.
+    pub(super) duration_ms: u64,
+    /// What the service behind the source still grants, as of the last run.
+    pub(super) usage: Usage,
+}
+
+/// Failures in a row, before a run and after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Failures {
+    /// Before.
+    pub(super) before: u32,
+    /// After.
+    pub(super) now: u32,
+}
+
+impl State {
+    pub(super) fn new(schedule: Schedule, since: DateTime<Utc>) -> Self {
+        Self {
+            schedule,
+            since,
+            last_run: None,
+            last_success: None,
+            last_exit: None,
+            failures: 0,
+            runs: BTreeMap::new(),
+            size: (0, 0),
+            duration_ms: 0,
+            usage: Usage::default(),
+        }
+    }
+}
+
+/// The states of all sources, for whoever asks.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<BTreeMap<SourceName, State>>>);
+
+impl Shared {
+    pub(super) fn new(states: Vec<(SourceName, State)>) -> Self {
+        Self(Arc::new(Mutex::new(states.into_iter().collect())))
+    }
+
+    /// The states now. They are counters and times: a panic elsewhere cannot have broken them.
+    pub(super) fn read(&self) -> MutexGuard<'_, BTreeMap<SourceName, State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn last_run(&self, source: &SourceName) -> Option<DateTime<Utc>> {
+        self.read().get(source).and_then(|state| state.last_run)
+    }
+
+    /// Takes note of a run that ended; returns the failures in a row before and after it.
+    pub(super) fn finished(
+        &self,
+        source: &SourceName,
+        report: &SourceReport,
+        now: DateTime<Utc>,
+    ) -> Failures {
+        let mut states = self.read();
+        let Some(state) = states.get_mut(source) else { return Failures { before: 0, now: 0 } };
+        let before = state.failures;
+        state.last_run = Some(now);
+        state.last_exit = Some(report.exit_code);
+        *state.runs.entry(report.exit_code.code()).or_default() += 1;
+        state.duration_ms = report.duration_ms;
+        if let Some(usage) = &report.usage {
+            state.usage.clone_from(usage);
+        }
+        if report.exit_code == Exit::Done {
+            state.last_success = Some(now);
+            state.failures = 0;
+        } else {
+            state.failures += 1;
+        }
+        if report.generation > 0 {
+            state.size = (report.documents.total, report.chunks.total);
+        }
+        Failures { before, now: state.failures }
+    }
+}

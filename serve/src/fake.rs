@@ -1,0 +1,91 @@
+//! An index and an embedder that do as a test wants.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lectern_index::document::{Document, SourceName};
+use lectern_index::embed::{EmbedError, Embedder, Kind};
+use lectern_index::fingerprint::{EmbedderId, Fingerprint};
+use lectern_index::search::{
+    Candidate, Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument,
+};
+
+use crate::passage::tests::{head, ranked};
+
+/// An index of two passages, one found by words and one by its vector, that takes its time.
+pub(crate) struct FakeIndex {
+    pub(crate) embedder: Option<EmbedderId>,
+    pub(crate) delay: Duration,
+    pub(crate) searched: Mutex<Vec<Search>>,
+}
+
+impl FakeIndex {
+    pub(crate) fn new(embedder: Option<&str>, delay: Duration) -> Self {
+        let embedder = embedder.map(EmbedderId::from_stored);
+        Self { embedder, delay, searched: Mutex::default() }
+    }
+
+    fn state(&self) -> Status {
+        Status {
+            fingerprint: Some(Fingerprint::from_stored("0123")),
+            embedder: self.embedder.clone(),
+            heads: vec![head("docs", true)],
+        }
+    }
+}
+
+#[async_trait]
+impl SearchIndex for FakeIndex {
+    async fn status(&self) -> Result<Status, ReadError> {
+        Ok(self.state())
+    }
+
+    async fn search(&self, search: &Search) -> Result<Found, ReadError> {
+        tokio::time::sleep(self.delay).await;
+        self.searched.lock().expect("the searches").push(search.clone());
+        let candidate = |number, text| Candidate { score: 1.0, chunk: ranked("docs", number, text, 1).chunk };
+        let dense = if search.vector.is_some() { vec![candidate(1, "By vector.\n")] } else { Vec::new() };
+        Ok(Found { lexical: vec![candidate(0, "By words.\n")], dense, status: self.state() })
+    }
+
+    async fn document(&self, _: &SourceName, _: &str) -> Result<Option<StoredDocument>, ReadError> {
+        Ok(None)
+    }
+
+    async fn documents(
+        &self,
+        _: &Filter,
+        _: Option<&(SourceName, String)>,
+        _: usize,
+    ) -> Result<Vec<Document>, ReadError> {
+        Ok(Vec::new())
+    }
+}
+
+/// An embedder that gives one vector, late, or fails.
+pub(crate) struct FakeEmbedder {
+    pub(crate) id: EmbedderId,
+    pub(crate) delay: Duration,
+    pub(crate) fails: bool,
+}
+
+#[async_trait]
+impl Embedder for FakeEmbedder {
+    fn id(&self) -> &EmbedderId {
+        &self.id
+    }
+
+    fn dimensions(&self) -> u32 {
+        2
+    }
+
+    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        assert_eq!((kind, texts.len()), (Kind::Query, 1));
+        tokio::time::sleep(self.delay).await;
+        if self.fails {
+            return Err(EmbedError::Transient { reason: "503".into(), retry_after: None });
+        }
+        Ok(vec![vec![1.0, 0.0]])
+    }
+}

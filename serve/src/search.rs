@@ -1,0 +1,318 @@
+//! `search_docs`: query → candidates → one ranking → the passages that fit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lectern_index::embed::{Embedder, Kind};
+use lectern_index::fuse::{Ranked, fuse};
+use lectern_index::head::Head;
+use lectern_index::query::Terms;
+use lectern_index::search::{Filter, Found, Mode, Search, SearchIndex, Status};
+
+use crate::answer::{Answer, Hit, Provenance, SearchAnswer, SourceState};
+use crate::arguments::{CallError, SearchCall};
+use crate::budget::Budget;
+use crate::cursor;
+use crate::passage::{Detail, Passage};
+use crate::render;
+
+/// Length of each candidate list: how far cursors lead. The same for every page, since a list's
+/// ends decide its scores. Higher: every search reads more texts than anybody looks at.
+const CANDIDATES: usize = 200;
+
+/// Answers calls from one index. Cheap to clone.
+#[derive(Clone)]
+pub struct Searcher {
+    pub(crate) index: Arc<dyn SearchIndex>,
+    embedder: Option<Arc<dyn Embedder>>,
+    embed_timeout: Duration,
+}
+
+impl Searcher {
+    /// Searches `index`; with `embedder` in hybrid mode where the index was built with the same.
+    pub fn new(
+        index: Arc<dyn SearchIndex>,
+        embedder: Option<Arc<dyn Embedder>>,
+        embed_timeout: Duration,
+    ) -> Self {
+        Self { index, embedder, embed_timeout }
+    }
+
+    /// Answers `search_docs`.
+    pub async fn search(&self, call: &SearchCall) -> Result<Answer<SearchAnswer>, CallError> {
+        let terms = Terms::parse(&call.query);
+        let (vector, failure) = self.embed(&call.query).await;
+        let search = Search { terms, vector, filter: call.filter.clone(), candidates: CANDIDATES };
+        let mut found = self.index.search(&search).await?;
+        check_filter(&call.filter, &found.status)?;
+        let (mode, degraded) = self.mode(&found.status, failure);
+        if mode == Mode::Lexical {
+            // Vectors of another fingerprint than the query's say nothing.
+            found.dense.clear();
+        }
+        page(call, &search.terms, found, mode, degraded)
+    }
+
+    /// The query's vector; where there should be one and is not, why.
+    async fn embed(&self, query: &str) -> (Option<Vec<f32>>, Option<String>) {
+        let Some(embedder) = &self.embedder else { return (None, None) };
+        let texts = [query.to_owned()];
+        match tokio::time::timeout(self.embed_timeout, embedder.embed(Kind::Query, &texts)).await {
+            Ok(Ok(vectors)) => match vectors.into_iter().next() {
+                Some(vector) => (Some(vector), None),
+                None => (None, Some("the embedding service gave no vector".into())),
+            },
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the query was not embedded");
+                (None, Some("the embedding service failed".into()))
+            }
+            Err(_) => (None, Some("the embedding service did not answer in time".into())),
+        }
+    }
+
+    /// How the index is searched, and why not better: said by every answer.
+    pub(crate) fn mode(&self, status: &Status, failure: Option<String>) -> (Mode, Option<String>) {
+        match (&status.embedder, &self.embedder) {
+            (None, _) => (Mode::Lexical, None),
+            (Some(_), None) => {
+                (Mode::Lexical, Some("the index has vectors, but no embedder is configured here".into()))
+            }
+            (Some(made), Some(ours)) if made != ours.id() => {
+                (Mode::Lexical, Some("the index was built with another embedder than is configured".into()))
+            }
+            _ if failure.is_some() => (Mode::Lexical, failure),
+            _ => (Mode::Hybrid, None),
+        }
+    }
+}
+
+/// Refuses a source or version there is none of: an empty answer would read as "not documented".
+pub(crate) fn check_filter(filter: &Filter, status: &Status) -> Result<(), CallError> {
+    let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    if let Some(source) = &filter.source
+        && !status.heads.iter().any(|head| head.source == *source)
+    {
+        let names = status.heads.iter().map(|head| head.source.as_str()).collect();
+        return Err(CallError::Invalid(format!(
+            "there is no source {source:?}: use one of the indexed ones ({}) or leave source out",
+            list(names),
+            source = source.as_str()
+        )));
+    }
+    if let Some(version) = &filter.version
+        && !status.heads.iter().any(|head| head.version.as_ref() == Some(version))
+    {
+        let mut names: Vec<&str> = status.heads.iter().filter_map(|head| head.version.as_deref()).collect();
+        names.dedup();
+        return Err(CallError::Invalid(format!(
+            "there is no version {version:?}: use one of the indexed ones ({}) or leave version out",
+            list(names)
+        )));
+    }
+    Ok(())
+}
+
+/// What a cursor is made for.
+fn arguments(call: &SearchCall) -> [Option<&str>; 5] {
+    let Filter { source, path_prefix, version } = &call.filter;
+    [
+        Some("search_docs"),
+        Some(&call.query),
+        source.as_ref().map(|source| source.as_str()),
+        path_prefix.as_deref(),
+        version.as_deref(),
+    ]
+}
+
+/// What a cursor was made in: the build and its generations.
+pub(crate) fn state(status: &Status) -> String {
+    let mut state = status.fingerprint.as_ref().map_or(String::new(), |f| f.as_str().to_owned());
+    for head in &status.heads {
+        state.push_str(&format!(" {}:{}", head.source, head.generation));
+    }
+    state
+}
+
+/// One page of the ranking.
+fn page(
+    call: &SearchCall,
+    terms: &Terms,
+    found: Found,
+    mode: Mode,
+    mut degraded: Option<String>,
+) -> Result<Answer<SearchAnswer>, CallError> {
+    let state = state(&found.status);
+    let heads = found.status.heads.clone();
+    let ranked = fuse(found);
+    let mut offset = 0;
+    if let Some(cursor) = &call.cursor {
+        let cursor = cursor::decode(cursor, &arguments(call), &[Some(&state)])?;
+        offset = (cursor::as_number(&cursor.position)? as usize).min(ranked.len());
+        if !cursor.fresh {
+            degraded = Some("the index has changed since the cursor was made: passages may repeat".into());
+        }
+    }
+    let page = Page { call, heads: &heads, state: &state, mode, degraded, ranked: &ranked, offset };
+    Ok(page.fill(terms, &Budget::new(call.max_tokens)))
+}
+
+/// What decides one page.
+struct Page<'a> {
+    call: &'a SearchCall,
+    heads: &'a [Head],
+    state: &'a str,
+    mode: Mode,
+    degraded: Option<String>,
+    ranked: &'a [Ranked],
+    offset: usize,
+}
+
+impl Page<'_> {
+    /// The passages that fit, in order. A passage that does not fit whole is cut and ends the page
+    /// or, where no line of it fits either, is left out; the first one on a page may be followed
+    /// by others then, so that every page leads on.
+    fn fill(&self, terms: &Terms, budget: &Budget) -> Answer<SearchAnswer> {
+        let passages: Vec<Passage<'_>> = self.ranked[self.offset..]
+            .iter()
+            .take(self.call.max_results)
+            .filter_map(|ranked| {
+                let head = self.heads.iter().find(|head| head.source == ranked.chunk.source)?;
+                Some(Passage::new(ranked, head))
+            })
+            .collect();
+        let detail = self.detail(&passages, budget);
+        let mut hits = Vec::new();
+        let mut used = budget.cost(&self.answer(&hits, 0, detail));
+        for (at, passage) in passages.iter().enumerate() {
+            let whole = passage.whole(detail, budget);
+            let cost = self.cost(&hits, &whole, detail, budget);
+            let mut grown = hits.clone();
+            if used + cost <= budget.limit() {
+                grown.push(whole.clone());
+                // Estimates are close, not exact: near the limit the finished answer is counted.
+                if used + cost + budget.limit() / 10 + 30 <= budget.limit()
+                    || budget.holds(&self.answer(&grown, at + 1, detail))
+                {
+                    used += cost;
+                    hits = grown;
+                    continue;
+                }
+            }
+            let part = self.cut(&hits, at, passage, detail, terms, budget);
+            if let Some(part) = part {
+                let enough = part.tokens * 2 >= whole.tokens;
+                if hits.is_empty() || enough {
+                    hits.push(part);
+                    return self.finish(hits, at + 1, detail, budget);
+                }
+            }
+            if !hits.is_empty() {
+                return self.finish(hits, at, detail, budget);
+            }
+        }
+        self.finish(hits, passages.len(), detail, budget)
+    }
+
+    /// The answer, made true: where the estimates were off, the last passage goes.
+    fn finish(
+        &self,
+        mut hits: Vec<Hit>,
+        mut considered: usize,
+        detail: Detail,
+        budget: &Budget,
+    ) -> Answer<SearchAnswer> {
+        loop {
+            let answer = self.answer(&hits, considered, detail);
+            if hits.is_empty() || budget.holds(&answer) {
+                return answer;
+            }
+            hits.pop();
+            considered = considered.saturating_sub(1).max(1);
+        }
+    }
+
+    /// How much can be said about each passage: more than half of the budget is for the passages.
+    fn detail(&self, passages: &[Passage<'_>], budget: &Budget) -> Detail {
+        let Some(first) = passages.first() else { return Detail::Full };
+        for detail in [Detail::Full, Detail::Lean] {
+            let empty = first.part(0..0, detail, budget);
+            if budget.cost(&self.answer(&[empty], 1, detail)) * 2 <= budget.limit() {
+                return detail;
+            }
+        }
+        Detail::Bare
+    }
+
+    /// The lines of a passage that fit behind `hits`.
+    fn cut(
+        &self,
+        hits: &[Hit],
+        at: usize,
+        passage: &Passage<'_>,
+        detail: Detail,
+        terms: &Terms,
+        budget: &Budget,
+    ) -> Option<Hit> {
+        let with = |range: std::ops::Range<usize>| {
+            let hit = passage.part(range, detail, budget);
+            let mut all = hits.to_vec();
+            all.push(hit.clone());
+            (hit, budget.cost(&self.answer(&all, at + 1, detail)))
+        };
+        let (_, without) = with(0..0);
+        let room = budget.limit().checked_sub(without)?;
+        let mut window = passage.window(room, terms, budget)?;
+        loop {
+            let (hit, cost) = with(window.clone());
+            if cost <= budget.limit() {
+                return Some(hit);
+            }
+            window.end -= 1;
+            if window.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// About what a hit adds to the larger form of the answer.
+    fn cost(&self, hits: &[Hit], hit: &Hit, detail: Detail, budget: &Budget) -> usize {
+        let with = |hits: &[Hit]| budget.cost(&self.answer(hits, 0, detail));
+        let known = hits.iter().find(|known| known.source == hit.source);
+        let alone = with(std::slice::from_ref(hit));
+        // The envelope is paid already, and so is the state of a source that has another hit.
+        let paid = match known {
+            Some(known) => {
+                let mut empty = known.clone();
+                empty.content = String::new();
+                let both = with(&[empty.clone(), hit.clone()]);
+                return both.saturating_sub(with(&[empty]));
+            }
+            None => with(&[]),
+        };
+        alone.saturating_sub(paid)
+    }
+
+    /// The answer with these passages, the first `considered` of the page being dealt with.
+    fn answer(&self, hits: &[Hit], considered: usize, detail: Detail) -> Answer<SearchAnswer> {
+        let after = self.offset + considered;
+        let next = (after < self.ranked.len()).then(|| {
+            cursor::encode(&arguments(self.call), &[Some(self.state)], &cursor::number(after as u32))
+        });
+        let sources = self
+            .heads
+            .iter()
+            .filter(|head| hits.iter().any(|hit| hit.source == head.source.as_str()))
+            .map(|head| SourceState::of(head, detail < Detail::Full))
+            .collect();
+        let structured = SearchAnswer {
+            results: hits.to_vec(),
+            omitted: self.ranked.len() - self.offset - hits.len(),
+            next_cursor: next,
+            provenance: Provenance { mode: self.mode, degraded: self.degraded.clone(), sources },
+        };
+        Answer { text: render::search(&structured), structured }
+    }
+}
+
+#[cfg(test)]
+mod tests;

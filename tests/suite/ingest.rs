@@ -1,0 +1,11 @@
+//! `lectern-ingest`, run from outside.
+
+mod daemon;
+mod exits;
+mod hostile;
+mod kill;
+mod mend;
+mod rebuild;
+mod survive;
+mod sync;
+mod workspace;

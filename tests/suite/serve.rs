@@ -1,0 +1,12 @@
+//! `lectern-serve`, asked from outside.
+
+mod access;
+mod budgets;
+mod client;
+mod commands;
+mod crates;
+mod generations;
+mod http;
+mod readonly;
+mod stdio;
+mod tools;
