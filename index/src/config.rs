@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::citation::convention;
 use crate::document::SourceName;
 
 /// The file that is read when `--config` names none and it exists.
@@ -31,6 +32,8 @@ pub struct Config {
     pub daemon: DaemonSettings,
     /// How serve listens.
     pub serve: ServeSettings,
+    /// What holds for every repository.
+    pub github: GithubSettings,
     /// The sources.
     pub source: Vec<SourceSettings>,
 }
@@ -178,6 +181,42 @@ pub enum Auth {
     None,
 }
 
+/// `[github]`: what holds for every repository. The token and the App's key are no settings: they
+/// come from `GITHUB_TOKEN` and `GITHUB_APP_PRIVATE_KEY` (or `GITHUB_APP_PRIVATE_KEY_FILE`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GithubSettings {
+    /// Address of the REST API; for an Enterprise server `https://HOST/api/v3`. Where it is not set,
+    /// `GITHUB_API_URL` counts, and then `https://api.github.com`: a workflow sets that variable by
+    /// itself, so what is written down here is what is meant.
+    pub base_url: Option<String>,
+    /// Id of the GitHub App that reads the repositories. With `installation_id`, instead of a token.
+    pub app_id: Option<u64>,
+    /// Id of that App's installation in the organisation.
+    pub installation_id: Option<u64>,
+    /// How long a sync of one source may wait for GitHub in all: for rate limits, retries and
+    /// answers. Too low: an hour's limit is never sat out. Too high: a scheduled run sits in the next.
+    pub deadline_seconds: u64,
+    /// How long a connection may be silent. Too low: slow answers (large trees) are asked for again.
+    pub timeout_seconds: u64,
+    /// What a repository's archive may unpack to. Too high: a hostile one costs hours of CPU (never
+    /// memory or disk: it is read as it arrives).
+    pub max_archive_bytes: u64,
+}
+
+impl Default for GithubSettings {
+    fn default() -> Self {
+        Self {
+            base_url: None,
+            app_id: None,
+            installation_id: None,
+            deadline_seconds: 1800,
+            timeout_seconds: 30,
+            max_archive_bytes: 8 * 1024 * 1024 * 1024,
+        }
+    }
+}
+
 /// One `[[source]]`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -186,6 +225,12 @@ pub struct SourceSettings {
     pub name: SourceName,
     /// The folder it is read from.
     pub folder: Option<PathBuf>,
+    /// The repository it is read from, `OWNER/REPO`.
+    pub github: Option<String>,
+    /// Branch, tag or commit of that repository; its default branch if left out. Where a branch and a
+    /// tag have one name, `heads/NAME` and `tags/NAME` tell them apart.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
     /// The folder within the source that holds the documentation.
     #[serde(default)]
     pub path: String,
@@ -195,7 +240,9 @@ pub struct SourceSettings {
     /// Globs of the files among them that do not.
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// Template of a document's published page: `{slug}`, `{path}`.
+    /// Template of a document's published page: `{slug}`, `{path}`; or the convention of a site
+    /// generator and where the site is, as in `hugo:https://example.org/docs` (also `docusaurus`,
+    /// `mkdocs`, `astro`, `mdbook`).
     pub url_template: Option<String>,
     /// Version of the product that is documented.
     pub version: Option<String>,
@@ -263,6 +310,16 @@ impl Config {
         if !(0.0..=1.0).contains(&self.sync.mass_delete_ratio) {
             return Err(ConfigError("sync.mass_delete_ratio is a share: use 0 to 1".into()));
         }
+        if self.github.timeout_seconds == 0 || self.github.deadline_seconds == 0 {
+            return Err(ConfigError(
+                "github.timeout_seconds and github.deadline_seconds: use 1 or more".into(),
+            ));
+        }
+        if self.github.app_id.is_some() != self.github.installation_id.is_some() {
+            return Err(ConfigError(
+                "a GitHub App needs both github.app_id and github.installation_id".into(),
+            ));
+        }
         let serve = &self.serve;
         for (name, value, least) in [
             ("max_body_bytes", serve.max_body_bytes as u64, 1024),
@@ -281,9 +338,26 @@ impl Config {
                     source.name.as_str()
                 )));
             }
-            if source.folder.is_none() {
-                return Err(ConfigError(format!("source {:?} needs `folder`", source.name.as_str())));
+            let name = source.name.as_str();
+            let names_page = |template: &String| {
+                template.contains("{slug}")
+                    || template.contains("{path}")
+                    || convention::read(template).is_some()
+            };
+            if let Some(template) = source.url_template.as_ref().filter(|template| !names_page(template)) {
+                let names: Vec<&str> = convention::CONVENTIONS.iter().map(|(name, _)| *name).collect();
+                return Err(ConfigError(format!(
+                    "source {name:?}: url_template = {template:?} is the same for every document: put {{slug}} or {{path}} into it, or begin it with one of {} and a colon",
+                    names.join(", ")
+                )));
             }
+            let problem = match (&source.folder, &source.github) {
+                (None, None) => "needs `folder` or `github`",
+                (Some(_), Some(_)) => "has both `folder` and `github`: use one",
+                (Some(_), None) if source.reference.is_some() => "has a `ref`, but no `github`",
+                _ => continue,
+            };
+            return Err(ConfigError(format!("source {name:?} {problem}")));
         }
         Ok(())
     }
@@ -395,11 +469,30 @@ mod tests {
     }
 
     #[test]
+    fn a_source_is_one_thing() {
+        let with = |rest: &str| load(&format!("[[source]]\nname = \"x\"\n{rest}"), &[], &[]);
+        let good =
+            with("github = \"o/r\"\nref = \"v1\"\nurl_template = \"hugo:https://x.org\"").expect("good");
+        assert_eq!(good.source[0].reference.as_deref(), Some("v1"));
+        for (bad, says) in [
+            ("", "needs `folder` or `github`"),
+            ("folder = \"a\"\ngithub = \"o/r\"", "has both"),
+            ("folder = \"a\"\nref = \"v1\"", "no `github`"),
+            ("folder = \"a\"\nurl_template = \"https://x.org\"", "{slug}"),
+        ] {
+            let error = with(bad).expect_err(bad);
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
     fn values_out_of_range_are_refused() {
         for set in [
             "chunk.max_tokens=1",
             "chunk.overlap_tokens=400",
             "sync.mass_delete_ratio=2",
+            "github.deadline_seconds=0",
+            "github.app_id=1",
             "serve.max_concurrent=0",
             "nonsense",
         ] {

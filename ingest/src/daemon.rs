@@ -49,7 +49,7 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
         let schedule: Schedule =
             text.parse().map_err(|error| Failure::usage(format!("source {}: {error}", settings.name)))?;
         // Fails now rather than at the first tick, where the settings cannot be used.
-        target::configured(settings, &config.sync)?;
+        target::configured(settings, &config)?;
         plans.push((settings.clone(), schedule, text.to_owned()));
     }
     let states = states(&config, &plans).await?;
@@ -166,7 +166,7 @@ async fn try_sync(
 ) -> Result<SourceReport, Failure> {
     let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
     let _lock = Lock::take(&path)?;
-    let target = target::configured(settings, &config.sync)?;
+    let target = target::configured(settings, config)?;
     let store = SqliteStore::open(&path).await?;
     let required = config.source.iter().map(|source| source.name.clone()).collect();
     let sync = Sync {

@@ -33,7 +33,7 @@ pub async fn mend(store: &SqliteStore, findings: &Findings, config: &Config) -> 
         let settings = configured.or_else(|| serde_json::from_str::<SourceSettings>(&origin?).ok()).ok_or_else(|| {
             Failure::usage(format!("source {name} must be indexed again, but its origin is not known: run `lectern-ingest sync` on it"))
         })?;
-        targets.push(target::configured(&settings, &config.sync)?);
+        targets.push(target::configured(&settings, config)?);
     }
     Ok(targets)
 }

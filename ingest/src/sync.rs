@@ -68,6 +68,8 @@ struct Work {
     made: u64,
     /// Chunks of documents that only moved.
     moved: u64,
+    /// When all of it was committed, where that is known.
+    updated_at: Option<String>,
 }
 
 impl Sync<'_> {
@@ -85,6 +87,7 @@ impl Sync<'_> {
                 failure.exit
             }
         };
+        report.usage = target.source.usage();
         report.failures.sort();
         report.skipped.sort();
         report.documents.failed = report.failures.len() as u64;
@@ -109,29 +112,50 @@ impl Sync<'_> {
         progress.doing("listing documents");
         let settled = begun.failed.is_empty() && begun.settings.as_deref() == Some(&source.settings());
         let known_commit = begun.head.as_ref().and_then(|head| head.commit.as_deref()).filter(|_| settled);
-        let snapshot = match source.list(known_commit).await? {
+        let listing = progress.during(source, "listing documents", source.list(known_commit)).await;
+        let snapshot = match listing? {
             Listing::Snapshot(snapshot) => snapshot,
             Listing::Unchanged => return self.unchanged(target, &begun, report).await,
         };
+        let done = self.catch_up(target, &begun, &snapshot, report, progress).await;
+        if let (Err(_), Some(head), Some(behind)) = (&done, &begun.head, snapshot.commits_behind)
+            && !self.dry_run
+        {
+            // Nothing was published, but how much is missing is known: readers should be told.
+            self.store.touch(&begun, &head.checked_at, Some(behind)).await?;
+        }
+        done
+    }
+
+    /// From a listing to its publication.
+    async fn catch_up(
+        &self,
+        target: &Target,
+        begun: &Begun,
+        snapshot: &Snapshot,
+        report: &mut SourceReport,
+        progress: &SourceProgress,
+    ) -> Result<(), Failure> {
+        let source = &*target.source;
         let plan = plan::plan(&snapshot.entries, &begun.known, &snapshot.failures);
-        self.guard(&begun, &snapshot, &plan)?;
+        self.guard(begun, snapshot, &plan)?;
         report.failures.clone_from(&snapshot.failures);
         report.skipped.extend(snapshot.skipped.iter().cloned());
         report.skipped.extend(plan.skipped.iter().cloned());
-        let work = self.work(source, &begun, &snapshot, &plan, progress).await?;
+        let work = self.work(source, begun, snapshot, &plan, progress).await?;
         report.failures.extend(work.failures.iter().cloned());
         report.skipped.extend(
             work.skipped
                 .iter()
                 .map(|(path, _, reason)| Problem { path: path.clone(), reason: reason.clone() }),
         );
-        count(report, &begun, &plan, &work);
+        count(report, begun, &plan, &work);
         if self.dry_run {
             return Ok(());
         }
         let moved = work.moved;
-        let publication = self.publication(target, &begun, &snapshot, &plan, work, &report.failures);
-        self.publish(&begun, publication, moved, report, progress).await
+        let publication = self.publication(target, begun, snapshot, &plan, work, &report.failures);
+        self.publish(begun, publication, moved, report, progress).await
     }
 
     /// Refuses a plan that looks like an accident.
@@ -201,7 +225,7 @@ impl Sync<'_> {
         plan: &Plan,
         progress: &SourceProgress,
     ) -> Result<Work, Failure> {
-        let mut work = Work::default();
+        let mut work = Work { updated_at: snapshot.updated_at.clone(), ..Work::default() };
         let mut fetch = plan.to_fetch();
         progress.begin("indexing", (fetch.len() + plan.renamed.len()) as u64);
         let mut moved = Vec::new();
@@ -209,7 +233,7 @@ impl Sync<'_> {
             match self.store.load(begun, &rename.from).await? {
                 Some(stored) => {
                     work.moved += stored.chunks.len() as u64;
-                    moved.push(self.rename(stored, &rename.to));
+                    moved.push(self.rename(stored, &rename.to, &work));
                 }
                 // The ledger knew it, the index does not: made from its content again.
                 None => fetch.push(rename.to.clone()),
@@ -224,7 +248,7 @@ impl Sync<'_> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         loop {
-            let next = fetched.next().await.transpose()?;
+            let next = progress.during(source, "indexing", fetched.next()).await.transpose()?;
             let last = next.is_none();
             if let Some(Fetched { entry, content }) = next {
                 match content {
@@ -269,7 +293,7 @@ impl Sync<'_> {
                 Ok(prepared) if prepared.draft => {
                     work.skipped.push((entry.path, entry.blob_sha.to_string(), "a draft".into()));
                 }
-                Ok(prepared) => documents.push(self.document(&begun.source, &entry, prepared)),
+                Ok(prepared) => documents.push(self.document(&begun.source, &entry, prepared, work)),
                 Err(Left::Out(reason)) => work.skipped.push((entry.path, entry.blob_sha.to_string(), reason)),
                 Err(Left::Failed(reason)) => work.failures.push(Problem { path: entry.path, reason }),
             }
@@ -277,7 +301,13 @@ impl Sync<'_> {
         documents
     }
 
-    fn document(&self, source: &SourceName, entry: &Entry, prepared: Prepared) -> StagedDocument {
+    fn document(
+        &self,
+        source: &SourceName,
+        entry: &Entry,
+        prepared: Prepared,
+        work: &Work,
+    ) -> StagedDocument {
         let document = Document {
             source: source.clone(),
             path: entry.path.clone(),
@@ -287,14 +317,15 @@ impl Sync<'_> {
             entities: prepared.entities,
             lines: prepared.lines,
             tokens: prepared.chunks.iter().map(|chunk| chunk.tokens).sum(),
-            updated_at: None,
+            updated_at: work.updated_at.clone(),
         };
         self.with_ids(StoredChunks { document, chunks: prepared.chunks })
     }
 
     /// A published document under its new path: everything but path and ids stays.
-    fn rename(&self, stored: StoredDocument, to: &Entry) -> StagedDocument {
-        let document = Document { path: to.path.clone(), ..stored.document };
+    fn rename(&self, stored: StoredDocument, to: &Entry, work: &Work) -> StagedDocument {
+        let updated_at = work.updated_at.clone();
+        let document = Document { path: to.path.clone(), updated_at, ..stored.document };
         self.with_ids(StoredChunks { document, chunks: stored.chunks })
     }
 

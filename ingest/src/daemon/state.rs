@@ -9,6 +9,7 @@ use lectern_index::document::SourceName;
 use crate::exit::Exit;
 use crate::report::SourceReport;
 use crate::schedule::Schedule;
+use crate::source::Usage;
 
 /// What is known of one source.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) size: (u64, u64),
     /// How long the last run took.
     pub(super) duration_ms: u64,
+    /// What the service behind the source still grants, as of the last run.
+    pub(super) usage: Usage,
 }
 
 /// Failures in a row, before a run and after it.
@@ -54,6 +57,7 @@ impl State {
             runs: BTreeMap::new(),
             size: (0, 0),
             duration_ms: 0,
+            usage: Usage::default(),
         }
     }
 }
@@ -90,6 +94,9 @@ impl Shared {
         state.last_exit = Some(report.exit_code);
         *state.runs.entry(report.exit_code.code()).or_default() += 1;
         state.duration_ms = report.duration_ms;
+        if let Some(usage) = &report.usage {
+            state.usage.clone_from(usage);
+        }
         if report.exit_code == Exit::Done {
             state.last_success = Some(now);
             state.failures = 0;
