@@ -108,6 +108,7 @@ pub fn parse(text: &str) -> Parsed {
     // A byte order mark without front matter is part of the body, but no part of its Markdown.
     let markdown = if text[body..].starts_with('\u{feff}') { body + '\u{feff}'.len_utf8() } else { body };
     let mut builder = Builder {
+        text,
         offset: markdown as u32,
         parsed: Parsed { front, body: body as u32, ..Parsed::default() },
         ..Builder::default()
@@ -119,7 +120,8 @@ pub fn parse(text: &str) -> Parsed {
 }
 
 #[derive(Default)]
-struct Builder {
+struct Builder<'a> {
+    text: &'a str,
     parsed: Parsed,
     offset: u32,
     open: Vec<u32>,
@@ -127,7 +129,7 @@ struct Builder {
     table_rows: u32,
 }
 
-impl Builder {
+impl Builder<'_> {
     #[inline]
     fn event(&mut self, event: Event<'_>, start: u32, end: u32) {
         let (start, end) = (start + self.offset, end + self.offset);
@@ -152,6 +154,9 @@ impl Builder {
 
     #[inline]
     fn start(&mut self, tag: &Tag<'_>, start: u32, end: u32) {
+        // An item behind a tab is said to begin with the line end before it.
+        let range = &self.text.as_bytes()[start as usize..end as usize];
+        let start = start + range.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count() as u32;
         let kind = match tag {
             Tag::Paragraph => BlockKind::Paragraph,
             Tag::Heading { level, .. } => {

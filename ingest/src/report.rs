@@ -179,6 +179,9 @@ impl Report {
         for source in &self.sources {
             text.push_str(&source.problems());
         }
+        if self.dry_run && self.error.is_none() {
+            text.push_str("note     this was a dry run: nothing was changed\n");
+        }
         text
     }
 }

@@ -111,7 +111,9 @@ pub struct Hit {
     /// Tokens of `content` (cl100k).
     pub tokens: usize,
     /// Relevance, 0 to 1: comparable within one answer only.
-    pub score: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub score: Option<f64>,
     /// SHA-256 of `content`, in hex.
     pub content_hash: String,
 }

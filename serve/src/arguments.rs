@@ -4,8 +4,8 @@
 
 use lectern_index::document::SourceName;
 use lectern_index::search::{Filter, ReadError};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What `max_tokens` may be.
@@ -33,7 +33,7 @@ impl From<crate::cursor::ForeignCursor> for CallError {
 }
 
 /// Arguments of `search_docs` as they come.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchArguments {
     /// What is sought.

@@ -3,9 +3,12 @@
 //! Sizes are found by estimate (sums over lines or passages, cheap) and then made true by counting
 //! the finished answer: [`Budget::holds`] has the last word.
 
+use std::io::{self, Write};
+
 use lectern_index::tokens::Tokenizer;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::ser::Formatter;
 
 use crate::answer::Answer;
 
@@ -32,9 +35,13 @@ impl Budget {
         self.tokenizer.count(text)
     }
 
-    /// Tokens of the larger form of an answer.
+    /// Tokens of the larger form of an answer. The structured content is counted as it is sent and
+    /// as it looks with a space behind each colon and comma: hosts that write it anew, before a
+    /// model reads it, often do that, and the promise should survive it.
     pub fn cost<T: Serialize>(&self, answer: &Answer<T>) -> usize {
-        self.count(&answer.text).max(self.count(&json(&answer.structured)))
+        let structured = value_of(&answer.structured);
+        let sent = self.count(&structured.to_string()).max(self.count(&spaced(&structured)));
+        self.count(&answer.text).max(sent)
     }
 
     /// Whether an answer keeps the promise.
@@ -63,6 +70,30 @@ pub fn value_of<T: Serialize + ?Sized>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
+/// JSON with a space behind each colon and comma.
+fn spaced(value: &Value) -> String {
+    let mut out = Vec::new();
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Spaced));
+    // Writing to memory does not fail.
+    written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_default()
+}
+
+struct Spaced;
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
 /// The largest of 0…`most` for which `holds`, assuming that it holds up to some number and not
 /// beyond; 0 is not tried. The number returned was tried, so where the assumption is a little off
 /// the result is a little small, never wrong.
@@ -79,6 +110,13 @@ pub fn largest(most: usize, mut holds: impl FnMut(usize) -> bool) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn spaced_json_is_json() {
+        let value = serde_json::json!({"a": [1, "x, y: z", {}], "b": {"c": null, "d": []}});
+        let text = spaced(&value);
+        assert_eq!(text, r#"{"a": [1, "x, y: z", {}], "b": {"c": null, "d": []}}"#);
+    }
 
     proptest! {
         #[test]

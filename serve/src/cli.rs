@@ -19,15 +19,17 @@ const EXAMPLES: &str = "\
 Examples:
   lectern-serve                                    serve lectern.db at http://127.0.0.1:8080/mcp
   lectern-serve --index docs.db --listen [::1]:0   another index, a free port
-  LECTERN_TOKEN=… lectern-serve --listen 0.0.0.0:8080 --set serve.allowed_hosts='[\"docs.example.com\"]'
+  LECTERN_TOKEN=… lectern-serve --listen 0.0.0.0:8080
+                                                   for other machines
   lectern-serve --stdio                            for clients that start their servers
-  lectern-serve query \"how do I install it\"        ask from the command line
+  lectern-serve query \"how do I install it\"        search the index from the command line
+  lectern-serve ask \"how do I install it\"          ask a running server, as a client would
   lectern-serve query --json \"install\" | jq -r '.results[].permalink'
 
 Exit codes: 0 done · 1 something failed · 2 wrong usage or configuration · 5 the index cannot be read
 The log goes to standard error; LECTERN_LOG=debug says more.";
 
-/// Answers searches on a Lectern index over MCP.
+/// Answer searches on a Lectern index over MCP.
 ///
 /// Serves Streamable HTTP at /mcp (with /health, /livez and /metrics beside it), or standard input
 /// and output with --stdio. The index is made by `lectern-ingest sync` and only read here: a new
@@ -57,7 +59,7 @@ struct Shared {
     #[arg(long, global = true, value_name = "FILE", env = "LECTERN_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Sets one setting, over the file and the environment; may be repeated
+    /// Override a setting, as in --set serve.max_concurrent=16; may be repeated
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
 
@@ -72,15 +74,28 @@ struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Searches once and prints the passages
+    /// Search once and print the passages
     ///
     /// With --json it prints exactly the structured content of the tool search_docs.
     #[command(after_help = "Examples:\n  lectern-serve query \"when does a value get dropped\"\n  \
                             lectern-serve query --source rust-book --max-results 10 --json \"E0382\"")]
     Query(Query),
-    /// Asks the server at --listen how it is: exit code 0 if it is well, 1 if not
+    /// Ask a running server over MCP, as a client would, and print its answer
+    ///
+    /// One call of search_docs over HTTP: shows that address, token, protocol and index work
+    /// together. The token is read from LECTERN_TOKEN. With --json it prints the structured content.
+    #[command(after_help = "Examples:\n  lectern-serve ask \"how do I install it\"\n  \
+                            LECTERN_TOKEN=… lectern-serve ask --url http://10.0.0.5:8080/mcp \"install\"")]
+    Ask {
+        #[command(flatten)]
+        query: Query,
+        /// The server's MCP endpoint [default: /mcp at --listen]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// Ask the server at --listen how it is: exit code 0 if it is well, 1 if not
     Healthcheck,
-    /// Prints completions for a shell
+    /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  lectern-serve completions bash > ~/.local/share/bash-completion/completions/lectern-serve"
     )]

@@ -29,7 +29,7 @@ pub async fn ask(addresses: &[SocketAddr]) -> anyhow::Result<(bool, String)> {
 }
 
 /// Where a server that listens on `address` can be reached from this machine.
-fn reachable(address: &SocketAddr) -> SocketAddr {
+pub fn reachable(address: &SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod arguments;
+pub mod ask;
 pub mod auth;
 pub mod budget;
 pub mod cli;

@@ -5,6 +5,14 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
+/// What ingest parses with, so that both see the same headings. `{#id}` is read here: as an option
+/// of the parser it would eat the `{props}` of MDX.
+const OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_FOOTNOTES)
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_GFM);
+
 /// A heading and the section it opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
@@ -18,50 +26,100 @@ pub struct Section {
 
 /// The sections of a document, in order; nested ones overlap.
 pub fn sections(text: &str) -> Vec<Section> {
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_HEADING_ATTRIBUTES
-        | Options::ENABLE_STRIKETHROUGH;
-    let mut sections: Vec<Section> = Vec::new();
-    let mut levels: Vec<HeadingLevel> = Vec::new();
-    let mut anchors: HashMap<String, usize> = HashMap::new();
-    let mut open: Option<(HeadingLevel, Option<String>, usize, String)> = None;
-    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-        match event {
-            Event::Start(Tag::Heading { level, id, .. }) => {
-                open = Some((level, id.map(|id| id.to_string()), range.start, String::new()));
+    let mut outline = Outline { text, sections: Vec::new(), ranks: Vec::new(), anchors: HashMap::new() };
+    let mut containers = 0;
+    let mut heading: Option<(Rank, usize, String)> = None;
+    for (event, range) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
+        match (event, &mut heading) {
+            (Event::Start(Tag::Heading { level, .. }), _) => {
+                heading = Some((Rank { containers, level }, range.start, String::new()));
             }
-            Event::Text(piece) | Event::Code(piece) => {
-                if let Some((_, _, _, heading)) = &mut open {
-                    heading.push_str(&piece);
+            (Event::End(TagEnd::Heading(_)), _) => {
+                if let Some((rank, start, heading)) = heading.take() {
+                    outline.open(rank, start, &heading);
                 }
             }
-            Event::SoftBreak | Event::HardBreak => {
-                if let Some((_, _, _, heading)) = &mut open {
-                    heading.push(' ');
-                }
-            }
-            Event::End(TagEnd::Heading(_)) => {
-                let Some((level, id, start, heading)) = open.take() else { continue };
-                // Up to the beginning of its line: a section is whole lines.
-                let start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-                for (section, known) in sections.iter_mut().zip(&levels) {
-                    if *known >= level && section.bytes.end == text.len() {
-                        section.bytes.end = start;
-                    }
-                }
-                let anchor = id.unwrap_or_else(|| unique(slug(&heading), &mut anchors));
-                sections.push(Section {
-                    heading: heading.trim().to_owned(),
-                    anchor,
-                    bytes: start..text.len(),
-                });
-                levels.push(level);
+            (Event::Text(piece) | Event::Code(piece), Some((_, _, heading))) => heading.push_str(&piece),
+            (Event::SoftBreak | Event::HardBreak, Some((_, _, heading))) => heading.push(' '),
+            (Event::Start(Tag::BlockQuote(_) | Tag::Item | Tag::FootnoteDefinition(_)), _) => containers += 1,
+            (Event::End(TagEnd::BlockQuote(_) | TagEnd::Item | TagEnd::FootnoteDefinition), _) => {
+                containers -= 1;
             }
             _ => {}
         }
     }
-    sections
+    outline.sections
+}
+
+/// Where a heading stands: in how many quotes and list items, and at which level.
+#[derive(Clone, Copy)]
+struct Rank {
+    containers: u32,
+    level: HeadingLevel,
+}
+
+struct Outline<'a> {
+    text: &'a str,
+    sections: Vec<Section>,
+    ranks: Vec<Rank>,
+    /// How often each slug was asked for again.
+    anchors: HashMap<String, usize>,
+}
+
+impl Outline<'_> {
+    fn open(&mut self, rank: Rank, start: usize, heading: &str) {
+        // A section is whole lines.
+        let start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text.len();
+        for (section, known) in self.sections.iter_mut().zip(&self.ranks) {
+            let inner = known.containers > rank.containers;
+            let follows = known.containers == rank.containers && known.level >= rank.level;
+            if section.bytes.end == end && (inner || follows) {
+                section.bytes.end = start;
+            }
+        }
+        let (heading, id) = take_id(heading.trim());
+        let heading = heading.split_whitespace().collect::<Vec<_>>().join(" ");
+        let anchor = match id {
+            Some(id) => {
+                self.anchors.entry(id.to_owned()).or_insert(0);
+                id.to_owned()
+            }
+            None => self.unique(slug(&heading)),
+        };
+        self.sections.push(Section { heading, anchor, bytes: start..end });
+        self.ranks.push(rank);
+    }
+
+    /// The slug, with a number where it was given before.
+    fn unique(&mut self, slug: String) -> String {
+        let Some(known) = self.anchors.get(&slug) else {
+            self.anchors.insert(slug.clone(), 0);
+            return slug;
+        };
+        let mut number = *known;
+        let unique = loop {
+            number += 1;
+            let candidate = format!("{slug}-{number}");
+            if !self.anchors.contains_key(&candidate) {
+                break candidate;
+            }
+        };
+        self.anchors.insert(slug, number);
+        self.anchors.insert(unique.clone(), 0);
+        unique
+    }
+}
+
+/// Takes `{#id}` (or `{#id .class}`) off the end of a heading.
+fn take_id(heading: &str) -> (&str, Option<&str>) {
+    let found = || {
+        let inner = heading.strip_suffix('}')?;
+        let at = inner.rfind('{')?;
+        let id = inner[at + 1..].trim_start().strip_prefix('#')?.split_whitespace().next()?;
+        Some((heading[..at].trim_end(), Some(id)))
+    };
+    found().unwrap_or((heading, None))
 }
 
 /// The first section whose heading or anchor is `wanted`; letter case, a leading `#` and markup
@@ -82,15 +140,8 @@ fn plain(heading: &str) -> String {
 
 /// GitHub's slug: lower case, spaces to dashes, no other punctuation than dashes and underscores.
 fn slug(heading: &str) -> String {
-    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
-/// The slug, with a number where an earlier heading has the same.
-fn unique(slug: String, known: &mut HashMap<String, usize>) -> String {
-    let times = known.entry(slug.clone()).or_insert(0);
-    *times += 1;
-    if *times == 1 { slug } else { format!("{slug}-{}", *times - 1) }
 }
 
 #[cfg(test)]
@@ -120,6 +171,14 @@ intro\n\n# The `Book`\n\ntext\n\n## Usage {#use}\n\n```sh\n# no heading\n```\n\n
                 ("Usage", "usage-1", "z"),
             ]
         );
+    }
+
+    #[test]
+    fn headings_in_quotes_end_no_section_around_them() {
+        let text = "## A\n\n> # Note\n>\n> x\n\nmore of A\n\n## B\n";
+        let sections = sections(text);
+        assert!(text[sections[0].bytes.clone()].ends_with("more of A\n\n"));
+        assert_eq!(text[sections[1].bytes.clone()].trim_end().lines().last(), Some("more of A"));
     }
 
     #[test]

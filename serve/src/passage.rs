@@ -19,7 +19,7 @@ use crate::budget::Budget;
 pub enum Detail {
     /// Source, path, lines, content and hash: enough to cite and check it.
     Bare,
-    /// The headings as well.
+    /// The headings and the score as well.
     Lean,
     /// Everything.
     Full,
@@ -69,7 +69,8 @@ impl<'a> Passage<'a> {
             end_line,
             passage_lines: cut.then(|| format!("{}-{}", chunk.start_line, chunk.end_line)),
             tokens: budget.count(&content),
-            score: (f64::from(self.ranked.score) * 10_000.0).round() / 10_000.0,
+            score: (detail >= Detail::Lean)
+                .then(|| (f64::from(self.ranked.score) * 10_000.0).round() / 10_000.0),
             content_hash: Hash::of(content.as_bytes()).to_string(),
             content,
         }
@@ -90,7 +91,7 @@ impl<'a> Passage<'a> {
                 sum += costs[end];
                 end += 1;
             }
-            if says_something(&self.lines[start..end]) {
+            if self.says_something(start..end) {
                 let found: HashSet<&String> = matches[start..end].iter().flatten().collect();
                 let worth = (found.len(), sum);
                 if best.as_ref().is_none_or(|(known, _)| worth > *known) {
@@ -100,6 +101,14 @@ impl<'a> Passage<'a> {
             sum = sum.saturating_sub(costs[start]);
         }
         best.map(|(_, window)| window)
+    }
+
+    /// Whether these of its lines hold more than headings, fences and blanks.
+    pub fn says_something(&self, lines: Range<usize>) -> bool {
+        self.lines[lines].iter().any(|line| {
+            let line = line.trim();
+            !line.starts_with(['#', '`', '~']) && line.chars().any(char::is_alphanumeric)
+        })
     }
 
     /// Number of its lines.
@@ -122,14 +131,6 @@ fn matched(line: &str, terms: &Terms) -> HashSet<String> {
         }
     });
     found
-}
-
-/// Whether lines hold more than headings, fences and blanks.
-fn says_something(lines: &[&str]) -> bool {
-    lines.iter().any(|line| {
-        let line = line.trim();
-        !line.starts_with(['#', '`', '~']) && line.chars().any(char::is_alphanumeric)
-    })
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ fn passage(out: &mut String, number: usize, hit: &Hit) {
     if let Some(headings) = hit.heading_path.as_ref().filter(|headings| !headings.is_empty()) {
         let _ = write!(out, "  {HEADINGS}{}{HEADINGS:#}", headings.join(" › "));
     }
-    let _ = writeln!(out, "  {FAINT}score {:.3}, {} tokens{FAINT:#}", hit.score, hit.tokens);
+    let score = hit.score.map_or(String::new(), |score| format!("score {score:.3}, "));
+    let _ = writeln!(out, "  {FAINT}{score}{} tokens{FAINT:#}", hit.tokens);
     if let Some(link) = hit.permalink.as_ref().or(hit.url.as_ref()).and_then(Option::as_ref) {
         let _ = writeln!(out, "   {FAINT}{link}{FAINT:#}");
     }

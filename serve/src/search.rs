@@ -41,11 +41,13 @@ impl Searcher {
     /// Answers `search_docs`.
     pub async fn search(&self, call: &SearchCall) -> Result<Answer<SearchAnswer>, CallError> {
         let terms = Terms::parse(&call.query);
-        let (vector, failure) = self.embed(&call.query).await;
+        let (vector, failure) = self.embed(&call.query).await?;
         let search = Search { terms, vector, filter: call.filter.clone(), candidates: CANDIDATES };
         let mut found = self.index.search(&search).await?;
         check_filter(&call.filter, &found.status)?;
-        let (mode, degraded) = self.mode(&found.status, failure);
+        // The build may have changed since the query was embedded, or not embedded.
+        let missed = search.vector.is_none().then(|| "the index has just been rebuilt".to_owned());
+        let (mode, degraded) = self.mode(&found.status, failure.or(missed));
         if mode == Mode::Lexical {
             // Vectors of another fingerprint than the query's say nothing.
             found.dense.clear();
@@ -53,21 +55,27 @@ impl Searcher {
         page(call, &search.terms, found, mode, degraded)
     }
 
-    /// The query's vector; where there should be one and is not, why.
-    async fn embed(&self, query: &str) -> (Option<Vec<f32>>, Option<String>) {
-        let Some(embedder) = &self.embedder else { return (None, None) };
-        let texts = [query.to_owned()];
-        match tokio::time::timeout(self.embed_timeout, embedder.embed(Kind::Query, &texts)).await {
-            Ok(Ok(vectors)) => match vectors.into_iter().next() {
-                Some(vector) => (Some(vector), None),
-                None => (None, Some("the embedding service gave no vector".into())),
-            },
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the query was not embedded");
-                (None, Some("the embedding service failed".into()))
-            }
-            Err(_) => (None, Some("the embedding service did not answer in time".into())),
+    /// The query's vector, where the index was built with our embedder; where there should be one
+    /// and is not, why.
+    async fn embed(&self, query: &str) -> Result<(Option<Vec<f32>>, Option<String>), CallError> {
+        let Some(embedder) = &self.embedder else { return Ok((None, None)) };
+        if self.index.status().await?.embedder.as_ref() != Some(embedder.id()) {
+            return Ok((None, None));
         }
+        let texts = [query.to_owned()];
+        let failure =
+            match tokio::time::timeout(self.embed_timeout, embedder.embed(Kind::Query, &texts)).await {
+                Ok(Ok(vectors)) => match vectors.into_iter().next() {
+                    Some(vector) => return Ok((Some(vector), None)),
+                    None => "the embedding service gave no vector",
+                },
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the query was not embedded");
+                    "the embedding service failed"
+                }
+                Err(_) => "the embedding service did not answer in time",
+            };
+        Ok((None, Some(failure.to_owned())))
     }
 
     /// How the index is searched, and why not better: said by every answer.
@@ -268,7 +276,7 @@ impl Page<'_> {
                 return Some(hit);
             }
             window.end -= 1;
-            if window.is_empty() {
+            if !passage.says_something(window.clone()) {
                 return None;
             }
         }

@@ -1,5 +1,6 @@
 //! Runs the real programs: real processes, sockets, files.
 
+mod architecture;
 mod github;
 mod ingest;
 mod programs;

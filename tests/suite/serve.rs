@@ -7,6 +7,7 @@ mod commands;
 mod crates;
 mod generations;
 mod http;
+mod outline;
 mod readonly;
 mod stdio;
 mod tools;

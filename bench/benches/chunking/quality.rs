@@ -17,6 +17,8 @@ struct Quality {
     /// Of those cut, blocks that would have fitted alone.
     cut_needlessly: usize,
     headings_last: usize,
+    /// Paragraphs parted from the code, list or table they introduce.
+    parted: usize,
 }
 
 impl Quality {
@@ -28,6 +30,7 @@ impl Quality {
         chunks: &[(Range<usize>, usize)],
     ) {
         let count = |text: &str| subjects.tokenizer.count(text);
+        self.introductions(document, chunks);
         self.chunks += chunks.len();
         self.tokens += chunks.iter().map(|(_, tokens)| tokens).sum::<usize>();
         self.crumbs += chunks.iter().filter(|(_, tokens)| *tokens < cap as usize / 10).count();
@@ -46,30 +49,52 @@ impl Quality {
         }
     }
 
+    fn introductions(&mut self, document: &Document, chunks: &[(Range<usize>, usize)]) {
+        let blocks = parse(&document.text).blocks;
+        for pair in blocks.windows(2) {
+            let [paragraph, next] = pair else { continue };
+            let introduced = matches!(next.kind, BlockKind::Code | BlockKind::List | BlockKind::Table);
+            if paragraph.kind == BlockKind::Paragraph && introduced && paragraph.depth == next.depth {
+                let gap = paragraph.start as usize + 1..=next.start as usize;
+                let first = chunks.partition_point(|(chunk, _)| chunk.start < *gap.start());
+                let parted = chunks.get(first).is_some_and(|(chunk, _)| gap.contains(&chunk.start));
+                self.parted += usize::from(parted);
+            }
+        }
+    }
+
     fn row(&self, name: &str, cap: u32) {
         println!(
-            "{name:<16} {cap:>5} {:>8} {:>9.1} % {:>11} {:>16} {:>14} {:>14}",
+            "{name:<16} {cap:>5} {:>8} {:>9.1} % {:>11} {:>16} {:>14} {:>14} {:>14}",
             self.chunks,
             100.0 * self.tokens as f64 / (self.chunks.max(1) * cap as usize) as f64,
             self.cut,
             self.cut_needlessly,
             self.crumbs,
             self.headings_last,
+            self.parted,
         );
     }
 }
 
-/// Blocks that a reader wants whole.
+/// Blocks that a reader wants whole: all but rows, which are parts of tables.
 fn is_unit(block: &Block) -> bool {
-    use BlockKind::{Code, Heading, Html, Item, Paragraph, Table};
-    matches!(block.kind, Paragraph | Heading | Code | Item | Table | Html)
+    !matches!(block.kind, BlockKind::Row | BlockKind::Rule)
 }
 
 /// Prints the figures for every cap.
 pub(crate) fn print(subjects: &Subjects<'_>) {
     println!(
-        "\n{:<16} {:>5} {:>8} {:>11} {:>11} {:>16} {:>14} {:>14}",
-        "quality", "cap", "chunks", "mean fill", "blocks cut", "that would fit", "under 10 %", "heading last"
+        "\n{:<16} {:>5} {:>8} {:>11} {:>11} {:>16} {:>14} {:>14} {:>14}",
+        "quality",
+        "cap",
+        "chunks",
+        "mean fill",
+        "blocks cut",
+        "that would fit",
+        "under 10 %",
+        "heading last",
+        "intro parted"
     );
     for cap in [256, 512, 1024] {
         let (mut ours, mut theirs) = (Quality::default(), Quality::default());

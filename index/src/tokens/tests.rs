@@ -72,3 +72,21 @@ fn lines_begin_with_something_visible() {
         assert!(!begins_a_line(no), "{no:?}");
     }
 }
+
+#[cfg(feature = "local")]
+#[test]
+fn a_tokenizer_file_neither_truncates_nor_pads() {
+    let json = r#"{"version":"1.0",
+        "truncation":{"direction":"Right","max_length":4,"strategy":"LongestFirst","stride":0},
+        "padding":{"strategy":{"Fixed":8},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,"pad_token":"[PAD]"},
+        "added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":null,"decoder":null,
+        "model":{"type":"WordLevel","vocab":{"[UNK]":0,"a":1},"unk_token":"[UNK]"}}"#;
+    let path = std::env::temp_dir().join(format!("lectern-tokenizer-{}.json", std::process::id()));
+    std::fs::write(&path, json).expect("the folder for temporary files can be written");
+    let tokenizer = Tokenizer::from_file(&path).expect("it is a tokenizer");
+    assert_eq!(tokenizer.count("a a a a a a a a a a"), 10);
+    assert_eq!(tokenizer.count("a"), 1);
+    assert!(!tokenizer.adds_up_after_newline("a") && !tokenizer.adds_up_before_white_space());
+    std::fs::remove_file(&path).expect("it was just written");
+    assert!(Tokenizer::from_file(&path).is_err());
+}

@@ -82,7 +82,9 @@ impl Document<'_> {
         let end = self.units.at_or_after(block.end, start).max(start);
         let next = self.parsed.blocks.get(block.skip as usize);
         let next = next.map_or(end, |next| self.units.holding(next.start, start));
-        (start, end.min(next.max(start)))
+        let shared = self.units.start(next.min(end)).min(block.end) as usize..block.end as usize;
+        let inside = !self.text[shared].contains('\n');
+        (start, if inside { end.min(next.max(start)) } else { end })
     }
 
     /// Whether the units alone are within the cap: their breadcrumb is shortened if need be.

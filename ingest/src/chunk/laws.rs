@@ -2,7 +2,11 @@
 // uses nothing but public interfaces, and reads Markdown on its own with pulldown-cmark.
 
 use lectern_index::chunk::Chunk;
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Tag, TagEnd};
+
+#[path = "laws/blocks.rs"]
+mod blocks;
+use blocks::Block;
 
 /// Tokens that the two sides of a joint may differ by, where counts do not add up: with that few to
 /// spare a context may already be shortened.
@@ -19,19 +23,6 @@ pub(crate) struct Case<'a> {
     pub(crate) count: &'a dyn Fn(&str) -> usize,
 }
 
-/// A block as pulldown-cmark reports it.
-#[derive(Debug, Clone, PartialEq)]
-struct Block {
-    kind: &'static str,
-    start: usize,
-    end: usize,
-    depth: usize,
-    /// Of a heading: level, text, and where its section ends.
-    level: usize,
-    text: String,
-    section: usize,
-}
-
 impl Case<'_> {
     /// All laws.
     pub(crate) fn check(&self) {
@@ -39,10 +30,13 @@ impl Case<'_> {
         self.lines_are_right();
         self.no_chunk_is_over_the_cap();
         self.chunks_end_at_line_ends();
-        let blocks = self.blocks();
+        let blocks = blocks::blocks(self.text, self.body);
         self.heading_paths_are_those_of_commonmark(&blocks);
         self.the_breadcrumb_is_title_and_headings(&blocks);
-        if self.overlap == 0 {
+        // To Markdown a lone carriage return ends a line, to a citation it does not: blocks can share
+        // a line then, and chunks, which end at line ends, part them.
+        let shared = self.text.replace("\r\n", "").contains('\r');
+        if self.overlap == 0 && !shared {
             self.blocks_are_cut_only_where_they_alone_are_over_the_cap(&blocks);
             self.no_heading_ends_a_chunk(&blocks);
             self.introductions_stay(&blocks);
@@ -92,7 +86,7 @@ impl Case<'_> {
                 continue;
             }
             let at = pair[1].start_byte as usize;
-            let (start, end) = (self.line_start(at), self.line_end(at));
+            let (start, end) = (self.unit_start(at), self.line_end(at));
             let tokens = (self.count)(&self.text[start..end]);
             assert!(tokens > self.cap as usize, "cut inside a line of {tokens}: {:?}", &pair[0].text);
         }
@@ -129,8 +123,8 @@ impl Case<'_> {
                 block.start < at && at < end
             });
             if cut {
-                let (start, end) = (self.line_start(block.start), self.blank_end(end));
-                let tokens = (self.count)(&self.text[start..end]) + self.crumb_around(start, end);
+                let (start, end) = (self.unit_start(block.start), self.blank_end(end));
+                let tokens = (self.count)(&self.text[start..end]);
                 assert!(
                     tokens > self.cap as usize,
                     "{} of {tokens} tokens was cut: {:?}",
@@ -149,7 +143,10 @@ impl Case<'_> {
                 .iter()
                 .find(|block| block.kind == "heading" && block.depth == 0 && self.end_of(block) == end);
             let Some(heading) = last else { continue };
-            if (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
+            // A paragraph of nothing but white space can follow it.
+            let more =
+                blocks.iter().any(|b| b.start > heading.start && b.start < pair[1].start_byte as usize);
+            if more || (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
                 continue;
             }
             if self.text[pair[1].start_byte as usize..].trim().is_empty() {
@@ -174,7 +171,10 @@ impl Case<'_> {
                 continue;
             }
             if self.chunks.iter().any(|chunk| (start..=end).contains(&(chunk.start_byte as usize))) {
-                let (first, last) = (self.line_start(paragraph.start), self.blank_end(self.end_of(next)));
+                // With the headings right before it, which stay with it in turn.
+                let headings = blocks[..index].iter().rev().take_while(|block| block.kind == "heading");
+                let first = headings.last().map_or(paragraph.start, |heading| heading.start);
+                let (first, last) = (self.line_start(first), self.blank_end(self.end_of(next)));
                 let tokens = (self.count)(&self.text[first..last]) + self.crumb_around(first, last);
                 assert!(
                     tokens > self.cap as usize,
@@ -198,6 +198,14 @@ impl Case<'_> {
         for pair in self.chunks.windows(2) {
             let (start, middle, end) =
                 (pair[0].start_byte as usize, pair[1].start_byte as usize, pair[1].end_byte as usize);
+            // It would need the table's header before it, which may be what does not fit.
+            if blocks.iter().any(|b| b.kind == "table" && b.start < start && start < b.end) {
+                continue;
+            }
+            // Sums over pieces of a line are estimates where a word is over the cap.
+            if self.line_start(start) != start {
+                continue;
+            }
             let whole = opens(start) && opens(middle) && opens(end);
             let least = (self.count)(&pair[0].text).min((self.count)(&pair[1].text));
             if least < (self.cap as usize / if whole { 4 } else { 10 }) && self.text[..middle].ends_with('\n')
@@ -207,7 +215,7 @@ impl Case<'_> {
                 let tokens = (self.count)(&[&crumb, &self.text[start..end]].concat()) + header;
                 let short = (self.count)(&crumb) <= self.cap as usize / 4;
                 assert!(
-                    tokens > self.cap as usize || !short,
+                    tokens + SLACK > self.cap as usize || !short,
                     "not merged: {:?} {:?}",
                     pair[0].text,
                     pair[1].text
@@ -222,7 +230,7 @@ impl Case<'_> {
         let mut table = 0..0;
         let mut rows = Vec::new();
         let mut tables = Vec::new();
-        for (event, range) in self.events() {
+        for (event, range) in blocks::events(self.text, self.body) {
             match event {
                 Event::Start(Tag::Table(_)) => (table, rows) = (range, Vec::new()),
                 Event::Start(Tag::TableRow) => rows.push(range.start),
@@ -291,6 +299,12 @@ impl Case<'_> {
         self.text[self.body..at].rfind('\n').map_or(self.body, |newline| self.body + newline + 1)
     }
 
+    /// The line's start; blank lines at the beginning belong to the first line that is not.
+    fn unit_start(&self, at: usize) -> usize {
+        let start = self.line_start(at);
+        if self.text[self.body..start].trim().is_empty() { self.body } else { start }
+    }
+
     fn line_end(&self, at: usize) -> usize {
         self.blank_end(at + self.text[at..].find('\n').unwrap_or(self.text.len() - at))
     }
@@ -309,113 +323,4 @@ impl Case<'_> {
     fn end_of(&self, block: &Block) -> usize {
         block.start + self.text[block.start..block.end].trim_end().len()
     }
-
-    fn events(&self) -> Vec<(Event<'_>, std::ops::Range<usize>)> {
-        let skip = if self.text[self.body..].starts_with('\u{feff}') { self.body + 3 } else { self.body };
-        let events = Parser::new_ext(&self.text[skip..], lectern_ingest_options()).into_offset_iter();
-        events.map(|(event, range)| (event, range.start + skip..range.end + skip)).collect()
-    }
-
-    fn blocks(&self) -> Vec<Block> {
-        let mut blocks: Vec<Block> = Vec::new();
-        let mut open: Vec<usize> = Vec::new();
-        let mut heading = None;
-        for (event, range) in self.events() {
-            let kind = match &event {
-                Event::Start(Tag::Paragraph) => "paragraph",
-                Event::Start(Tag::Heading { .. }) => "heading",
-                Event::Start(Tag::CodeBlock(_)) => "code",
-                Event::Start(Tag::Table(_)) => "table",
-                Event::Start(Tag::List(_)) => "list",
-                Event::Start(Tag::Item) => "item",
-                Event::Start(Tag::BlockQuote(_)) => "quote",
-                Event::Start(Tag::FootnoteDefinition(_)) => "footnote",
-                Event::End(TagEnd::Heading(_)) => {
-                    heading = None;
-                    continue;
-                }
-                Event::Text(text) | Event::Code(text) => {
-                    if let Some(index) = heading {
-                        let block: &mut Block = &mut blocks[index];
-                        block.text.push_str(text);
-                    }
-                    continue;
-                }
-                Event::SoftBreak | Event::HardBreak => {
-                    if let Some(index) = heading {
-                        let block: &mut Block = &mut blocks[index];
-                        block.text.push(' ');
-                    }
-                    continue;
-                }
-                _ => continue,
-            };
-            while open.last().is_some_and(|&index: &usize| {
-                blocks[index].end <= range.start && !contains(&blocks[index], &range)
-            }) {
-                open.pop();
-            }
-            let level =
-                if let Event::Start(Tag::Heading { level, .. }) = &event { *level as usize } else { 0 };
-            if level > 0 {
-                heading = Some(blocks.len());
-            }
-            blocks.push(Block {
-                kind,
-                start: range.start,
-                end: range.end,
-                depth: open.len(),
-                level,
-                text: String::new(),
-                section: open
-                    .iter()
-                    .rev()
-                    .map(|&index| &blocks[index])
-                    .find(|b| b.kind != "list")
-                    .map_or(self.text.len(), |b| b.end),
-            });
-            if ["list", "item", "quote", "footnote"].contains(&kind) {
-                open.push(blocks.len() - 1);
-            }
-        }
-        sections(&mut blocks);
-        blocks
-    }
-}
-
-fn contains(block: &Block, range: &std::ops::Range<usize>) -> bool {
-    block.start <= range.start && range.end <= block.end
-}
-
-/// A section ends at the next heading of the same or a higher level, if its container does not
-/// end before.
-fn sections(blocks: &mut [Block]) {
-    for index in 0..blocks.len() {
-        let text = blocks[index].text.trim();
-        let text = text
-            .rsplit_once("{#")
-            .filter(|(_, id)| id.ends_with('}') && !id.starts_with([' ', '}']))
-            .map_or(text, |(text, _)| text);
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Longer texts are cut there.
-        blocks[index].text = text[..text.floor_char_boundary(400)].to_owned();
-        let (level, depth, end) = (blocks[index].level, blocks[index].depth, blocks[index].section);
-        if level > 0 {
-            let later = blocks[index + 1..].iter().take_while(|block| block.start < end);
-            let next = later
-                .filter(|block| block.level > 0 && block.level <= level && block.depth == depth)
-                .map(|block| block.start)
-                .next();
-            blocks[index].section = next.unwrap_or(end);
-        }
-    }
-}
-
-fn lectern_ingest_options() -> pulldown_cmark::Options {
-    use pulldown_cmark::Options;
-    Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_GFM
 }

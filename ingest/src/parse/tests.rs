@@ -72,3 +72,10 @@ fn blocks_nest_and_know_what_they_hold() {
     );
     assert_eq!(parsed.tables.len(), 1);
 }
+
+#[test]
+fn items_behind_tabs_begin_in_their_own_line() {
+    let text = "* a\n\t* b\n\t\t* c\n\t* d\n";
+    let items = parse(text).blocks.into_iter().filter(|block| block.kind == BlockKind::Item);
+    assert!(items.map(|block| &text[block.start as usize..]).all(|rest| !rest.starts_with('\n')));
+}

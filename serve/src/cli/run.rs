@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Cli, Command, Failure, Query, Shared};
 use crate::arguments::{CallError, SearchArguments, SearchCall};
+use crate::ask::{self, Endpoint};
 use crate::auth::{Access, TOKEN};
 use crate::http::{self, App};
 use crate::mcp::Handler;
@@ -30,7 +31,7 @@ pub(super) fn run(cli: Cli) -> Result<(), Failure> {
         return Err(usage("--stdio goes with no command: it is a way to serve"));
     }
     if shared.listen.is_some() && matches!(command, Some(Command::Query(_) | Command::Completions { .. })) {
-        return Err(usage("--listen is for serving and for healthcheck"));
+        return Err(usage("--listen is for serving, ask and healthcheck"));
     }
     if let Some(Command::Completions { shell }) = command {
         return completions(shell, &shared);
@@ -41,6 +42,7 @@ pub(super) fn run(cli: Cli) -> Result<(), Failure> {
     let result = match command {
         None => serve(&runtime, &config, stdio),
         Some(Command::Query(asked)) => runtime.block_on(ask(&config, asked, shared.json)),
+        Some(Command::Ask { query, url }) => runtime.block_on(ask_server(&config, query, url, shared.json)),
         Some(Command::Healthcheck) => runtime.block_on(check(&config, shared.json)),
         Some(Command::Completions { .. }) => Ok(()),
     };
@@ -177,6 +179,21 @@ async fn ask(config: &Config, asked: Query, json: bool) -> Result<(), Failure> {
     let call = SearchCall::try_from(SearchArguments::from(asked)).map_err(failure)?;
     let answer = searcher.search(&call).await.map_err(failure)?.structured;
     print(&if json { budget::json(&answer) + "\n" } else { query::human(&answer) })
+}
+
+async fn ask_server(config: &Config, asked: Query, url: Option<String>, json: bool) -> Result<(), Failure> {
+    let url = match url {
+        Some(url) => url,
+        None => {
+            let listening = addresses(config).await?;
+            let address = listening.first().map(healthcheck::reachable);
+            let address = address.ok_or_else(|| usage("serve.listen is no address: say --url"))?;
+            format!("http://{address}/mcp")
+        }
+    };
+    let endpoint = Endpoint::parse(&url).map_err(|error| usage(error.to_string()))?;
+    let answer = ask::ask(&endpoint, &SearchArguments::from(asked), token()?.as_ref()).await?;
+    print(&if json { answer.structured.to_string() + "\n" } else { answer.text + "\n" })
 }
 
 async fn check(config: &Config, json: bool) -> Result<(), Failure> {

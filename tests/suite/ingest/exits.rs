@@ -42,8 +42,6 @@ fn a_source_that_is_not_there_exits_4() {
 #[test]
 fn an_index_that_cannot_be_used_exits_5() {
     let workspace = Workspace::with_documents(1);
-    let sync =
-        |index: &str| workspace.run(&["sync", "docs", "--set", &format!("index.url={index}"), "--json"]);
     let no_index = |arguments: &[&str]| {
         let mut command = crate::programs::command("lectern-ingest");
         crate::programs::text(crate::programs::run(command.args(arguments).current_dir(workspace.root())))
@@ -74,7 +72,6 @@ fn an_index_that_cannot_be_used_exits_5() {
         assert!(error.contains("lectern-ingest sync"), "{error}");
         assert!(!workspace.root().join("missing.db").exists(), "{arguments:?} makes no index");
     }
-    drop(sync);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn every_kind_of_damage_is_found_and_mended() {
             "orphan",
         ),
         (
-            "INSERT INTO documents SELECT document + 5000, build, source, 'ghost.md', generation + 1, blob_sha, title, summary, entities, lines, tokens, updated_at FROM documents WHERE document = (SELECT min(document) FROM documents)",
+            "INSERT INTO documents SELECT document + 5000, build, source, 'ghost.md', (SELECT max(generation) FROM heads) + 1, blob_sha, title, summary, entities, lines, tokens, updated_at FROM documents WHERE document = (SELECT min(document) FROM documents)",
             "orphan",
         ),
     ];

@@ -27,7 +27,7 @@ impl Workspace {
     pub(crate) fn with_documents(n: usize) -> Self {
         let workspace = Self::new(&[]);
         for i in 0..n {
-            workspace.write(&format!("part{}/page{i:04}.md", i % 7), &page(i, 0));
+            workspace.write(&format!("part{}/page{i:04}.md", i % 7), page(i, 0));
         }
         workspace
     }

@@ -101,6 +101,31 @@ fn healthcheck_asks_the_server() {
 }
 
 #[test]
+fn ask_makes_the_call_of_a_client() {
+    let server = Server::start(corpora_index());
+    let url = format!("http://{}/mcp", server.address);
+    let (code, out, error) = output("lectern-serve", &["ask", "install", "--url", &url]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(out.starts_with("[1] ") && out.contains("lexical; "), "{out}");
+
+    let arguments = ["install", "--json", "--max-results", "2"];
+    let (_, asked, _) =
+        output("lectern-serve", &[&["ask", "--listen", &server.address][..], &arguments].concat());
+    let (_, queried, _) = output("lectern-serve", &[&["query", "--index", index()][..], &arguments].concat());
+    let parse = |text: &str| serde_json::from_str::<Value>(text).expect("one object");
+    assert_eq!(parse(&asked), parse(&queried));
+
+    for (arguments, expected, says) in [
+        (&["ask", "x", "--max-results", "51", "--url", &url][..], 1, "use 1 to 50"),
+        (&["ask", "x", "--url", "http://127.0.0.1:1"], 1, "nothing answers at http://127.0.0.1:1/mcp"),
+        (&["ask", "x", "--url", "https://docs.example.com/mcp"], 2, "http://HOST:PORT/mcp"),
+    ] {
+        let (code, out, error) = output("lectern-serve", arguments);
+        assert!((code, out.as_str()) == (expected, "") && error.contains(says), "{code}: {error}");
+    }
+}
+
+#[test]
 fn settings_come_from_the_file_and_dotenv() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("lectern.toml"), format!("[index]\nurl = {:?}\n", index()))
