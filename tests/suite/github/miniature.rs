@@ -227,7 +227,7 @@ impl State {
         }
         let Some(path) = path.strip_prefix(&settings.prefix) else { return error(404, "Not Found") };
         let response = match settings.visitor(question, path) {
-            Err(refused) => refused,
+            Err(refused) => *refused,
             Ok(Visitor::Minting) => settings.mint(),
             Ok(Visitor::Somebody) => self.somebody(&settings, question, path, query, true),
             Ok(Visitor::Nobody) => self.somebody(&settings, question, path, query, false),
@@ -298,7 +298,7 @@ enum Visitor {
 
 impl Settings {
     /// Who asks, by the header; a wrong token is refused even for what is public.
-    fn visitor(&self, question: &Question, path: &str) -> Result<Visitor, Response> {
+    fn visitor(&self, question: &Question, path: &str) -> Result<Visitor, Box<Response>> {
         let Some(header) = &question.authorization else { return Ok(Visitor::Nobody) };
         let token = header.strip_prefix("Bearer ").unwrap_or("");
         if let Some(app) = &self.app {
@@ -307,7 +307,7 @@ impl Settings {
                 let claims = format!("\"iss\":{}", app.id);
                 let right = answer::claims(token).is_some_and(|text| text.contains(&claims));
                 let refused = || error(401, "'Issuer' claim ('iss') must be an Integer or match the App ID");
-                return if right { Ok(Visitor::Minting) } else { Err(refused()) };
+                return if right { Ok(Visitor::Minting) } else { Err(Box::new(refused())) };
             }
             if app.tokens.iter().any(|known| known == token) {
                 return Ok(Visitor::Somebody);
@@ -315,7 +315,7 @@ impl Settings {
         }
         match &self.token {
             Some(right) if right == token => Ok(Visitor::Somebody),
-            _ => Err(error(401, "Bad credentials")),
+            _ => Err(Box::new(error(401, "Bad credentials"))),
         }
     }
 

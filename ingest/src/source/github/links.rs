@@ -152,7 +152,7 @@ impl Map<'_> {
                         ));
                     };
                     join(parent(&link), &text)
-                        .and_then(|to| join(&to, &place[link.len()..].trim_start_matches('/')))
+                        .and_then(|to| join(&to, place[link.len()..].trim_start_matches('/')))
                 }
                 None => match self.look(&place).await? {
                     Ok(end) => return Ok(end),
