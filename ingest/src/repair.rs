@@ -119,16 +119,16 @@ async fn rebuild_full_text(db: &mut SqliteConnection, build: i64) -> Result<(), 
             .bind(document)
             .fetch_all(&mut *db)
             .await?;
-        let title = analyse::analysed(title.as_deref().unwrap_or_default());
         for row in rows {
             let chunk = read::chunk(&row)?;
+            let [title, headings, body] = analyse::fields(title.as_deref(), &chunk);
             let insert =
                 format!("INSERT INTO fts_{build} (rowid, title, headings, body) VALUES (?, ?, ?, ?)");
             sqlx::query(AssertSqlSafe(insert))
                 .bind(row.try_get::<i64, _>("chunk")?)
-                .bind(&title)
-                .bind(analyse::analysed(&chunk.heading_path.join("\n")))
-                .bind(analyse::analysed(&chunk.text))
+                .bind(title)
+                .bind(headings)
+                .bind(body)
                 .execute(&mut *db)
                 .await?;
         }
