@@ -48,29 +48,9 @@ pub fn analysed(text: &str) -> String {
     out
 }
 
-/// The full-text fields of a chunk, analysed: title, headings, body. The headings are those above the
-/// chunk and those inside it, so that a section which was merged with its neighbours is still found
-/// by its name.
+/// The full-text fields of a chunk, analysed: title, headings, body.
 pub fn fields(title: Option<&str>, chunk: &Chunk) -> [String; 3] {
-    let mut headings = chunk.heading_path.join("\n");
-    let mut fence: Option<&str> = None;
-    for line in chunk.text.lines() {
-        let line = line.trim_start();
-        let marker = ["```", "~~~"].into_iter().find(|marker| line.starts_with(marker));
-        match (fence, marker) {
-            (None, Some(_)) => fence = marker,
-            (Some(open), Some(close)) if open == close => fence = None,
-            (None, None) if line.starts_with('#') => {
-                let text = line.trim_matches(['#', ' ']);
-                if !chunk.heading_path.iter().any(|known| known == text) {
-                    headings.push('\n');
-                    headings.push_str(text);
-                }
-            }
-            _ => {}
-        }
-    }
-    [analysed(title.unwrap_or_default()), analysed(&headings), analysed(&chunk.text)]
+    [analysed(title.unwrap_or_default()), analysed(&chunk.heading_path.join("\n")), analysed(&chunk.text)]
 }
 
 /// Length of the connector `rest` begins with, where a letter or digit follows it at once.
