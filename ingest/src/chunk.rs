@@ -1,7 +1,8 @@
 //! Documents to chunks, in one pass: tokens are counted once, line by line, into prefix sums, and
 //! everything after that compares numbers.
 //!
-//! 1. [`units`] cuts the body into lines (with the blank lines behind them) and counts each.
+//! 1. [`units`] cuts the body into blocks, those over the cap into lines (with the blank lines behind
+//!    them), and counts each; [`oversize`] cuts lines that alone exceed the cap.
 //! 2. [`breaks`] says before which of them a chunk may begin: between blocks, and inside a block
 //!    only where it alone is over the cap.
 //! 3. [`pack`] fills chunks section by section, then merges small neighbouring sections.
@@ -17,6 +18,7 @@ mod emit;
 mod laws;
 #[cfg(test)]
 mod nasty;
+mod oversize;
 mod pack;
 mod units;
 

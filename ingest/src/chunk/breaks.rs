@@ -1,7 +1,6 @@
 //! Where a chunk may begin.
 
 use super::Document;
-use super::units::Cut;
 use crate::parse::{Block, BlockKind};
 
 /// Before which units a chunk may begin, and how good that is.
@@ -11,12 +10,11 @@ pub(super) struct Breaks(Vec<u8>);
 const STICKY: u8 = 0x80;
 
 // Better breaks are higher. Between blocks the outer the better; inside a block that is over the
-// cap blank lines, then lines, sentences, words.
-const WORD: u8 = 1;
-const SENTENCE: u8 = 2;
-const LINE: u8 = 3;
-const BLANK: u8 = 4;
-const NESTED: u8 = 5;
+// cap blank lines, then lines, then pieces of lines.
+const PIECE: u8 = 1;
+const LINE: u8 = 2;
+const BLANK: u8 = 3;
+const NESTED: u8 = 4;
 const ROOT: u8 = 8;
 
 impl Breaks {
@@ -121,7 +119,7 @@ impl Document<'_> {
         let mut line = from;
         while line < to {
             let mut next = line + 1;
-            while next < to && self.units.cut(next) != Cut::Line {
+            while next < to && self.units.inside(next) {
                 next += 1;
             }
             if line > from {
@@ -131,7 +129,7 @@ impl Document<'_> {
             }
             if next > line + 1 && !self.fits_alone(line, next) {
                 for unit in line + 1..next {
-                    breaks.mark(unit, if self.units.cut(unit) == Cut::Sentence { SENTENCE } else { WORD });
+                    breaks.mark(unit, PIECE);
                 }
             }
             line = next;

@@ -22,7 +22,7 @@ impl Document<'_> {
                 }
                 match self.middle(breaks, from, to) {
                     Some(middle) => todo.extend([(middle, to), (from, middle)]),
-                    None => writer.write_parts(self.units.start(from), self.units.start(to)),
+                    None => writer.write_bare(from, to),
                 }
             }
         }
@@ -118,21 +118,11 @@ impl Writer<'_> {
         false
     }
 
-    /// Writes bytes that do not fit under their breadcrumb: without it, in as few parts as halving
-    /// gives. A single character is written whatever it counts.
-    fn write_parts(&mut self, start: u32, end: u32) {
-        let mut todo = vec![(start as usize, end as usize)];
-        while let Some((start, end)) = todo.pop() {
-            let span = &self.document.text[start..end];
-            let tokens = self.document.tokenizer.count(span) as u32;
-            let middle = start + span.floor_char_boundary(span.len() / 2);
-            let middle = if middle > start { middle } else { start + span.ceil_char_boundary(1) };
-            if tokens <= self.document.cap || middle >= end {
-                self.push(start as u32, end as u32, tokens, String::new());
-            } else {
-                todo.extend([(middle, end), (start, middle)]);
-            }
-        }
+    /// Writes units that no context fits before. A single character is written whatever it counts.
+    fn write_bare(&mut self, from: usize, to: usize) {
+        let (start, end) = (self.document.units.start(from), self.document.units.start(to));
+        let tokens = self.document.tokenizer.count(&self.document.text[start as usize..end as usize]);
+        self.push(start, end, tokens as u32, String::new());
     }
 
     fn push(&mut self, start: u32, end: u32, tokens: u32, context: String) {

@@ -107,8 +107,16 @@ fn any_number_of_threads_gives_the_same_chunks() {
     }
 }
 
+/// `PROPTEST_CASES`, else few enough for every change.
+fn cases() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(200),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(cases())]
 
     #[test]
     fn nasty_documents_keep_the_laws(text in nasty::document(), cap in prop::sample::select(vec![16, 24, 40, 100, 300])) {

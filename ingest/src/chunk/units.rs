@@ -2,33 +2,31 @@
 
 use lectern_index::tokens::{Tokenizer, begins_a_line};
 
+use super::oversize::Cutter;
 use crate::parse::Parsed;
 
-/// Longest unit, in bytes, that is counted in one piece. Counting the white space of a long line
+/// Longest stretch of a line, in bytes, that is counted in one piece. Counting the white space of a long line
 /// looks at the rest of it each time, so without a bound one long line takes quadratic time.
 const LONG: usize = 2048;
 
-/// How well a document may be cut before a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cut {
-    /// Anywhere between two characters, or between two words.
-    Word,
-    /// Behind a sentence.
-    Sentence,
-    /// At a line's start.
-    Line,
-}
+/// Tokens that the two sides of a place where counts do not add up may be off by.
+const JOINT: u32 = 4;
 
-/// A line with the blank lines behind it, or a part of one that is long.
+/// How many pieces of an oversize line a chunk holds at least: a breadcrumb and a table's header
+/// take up to a quarter each, and a piece up to twice its size.
+const PARTS: u32 = 4;
+
+/// A block or a line with the blank lines behind it, or a piece of a line that alone exceeds the cap.
 #[derive(Debug, Clone, Copy)]
 struct Unit {
     start: u32,
     /// Tokens of all units before this one.
     before: u32,
-    cut: Cut,
+    /// Whether it begins inside a line.
+    inside: bool,
     /// Whether counts add up here.
     exact: bool,
-    /// At how many units up to this one they do not.
+    /// At how many places up to here they do not.
     inexact: u32,
 }
 
@@ -51,7 +49,7 @@ impl Units {
             tokenizer,
             overhead,
             room,
-            piece: (room as usize / 4).clamp(4, LONG),
+            cutter: Cutter::new(tokenizer, overhead, (room / PARTS).max(4)),
             units: Vec::with_capacity(parsed.blocks.len() / 2 + 2),
             before: 0,
             inexact: 0,
@@ -72,7 +70,7 @@ impl Units {
             index = block.skip as usize;
         }
         counter.block(start, text.len(), fine);
-        counter.push(text.len(), Cut::Line, true, 0);
+        counter.push(text.len(), false, true, 0);
         Self(counter.units)
     }
 
@@ -96,8 +94,9 @@ impl Units {
         self.0[from].exact && self.0[from].inexact == self.0[to].inexact
     }
 
-    pub(super) fn cut(&self, unit: usize) -> Cut {
-        self.0[unit].cut
+    /// Whether a unit begins inside a line.
+    pub(super) fn inside(&self, unit: usize) -> bool {
+        self.0[unit].inside
     }
 
     /// The unit that holds a byte, looked for from `from` on.
@@ -127,18 +126,17 @@ struct Counter<'a> {
     overhead: u32,
     /// The cap: what has more tokens is cut smaller.
     room: u32,
-    /// Longest piece in bytes. No byte is more than one token, so a piece always fits.
-    piece: usize,
+    cutter: Cutter<'a>,
     units: Vec<Unit>,
     before: u32,
     inexact: u32,
 }
 
 impl Counter<'_> {
-    fn push(&mut self, start: usize, cut: Cut, exact: bool, tokens: u32) {
+    fn push(&mut self, start: usize, inside: bool, exact: bool, tokens: u32) {
         self.inexact += u32::from(!exact);
         let (before, inexact) = (self.before, self.inexact);
-        self.units.push(Unit { start: start as u32, before, cut, exact, inexact });
+        self.units.push(Unit { start: start as u32, before, inside, exact, inexact });
         self.before += tokens;
     }
 
@@ -157,13 +155,15 @@ impl Counter<'_> {
 
     fn push_whole(&mut self, start: usize, end: usize) -> bool {
         let tokens = self.tokens(start, end);
-        // No byte is more than one token, so what is as short as a piece fits without a question.
-        let whole = tokens <= self.room || end - start <= self.piece;
-        if whole {
-            let exact = self.units.is_empty() || self.tokenizer.adds_up_after_newline(&self.text[start..end]);
-            self.push(start, Cut::Line, exact, tokens);
+        if tokens <= self.room {
+            self.push(start, false, self.exact_line(start, end), tokens);
         }
-        whole
+        tokens <= self.room
+    }
+
+    /// Whether counts add up before this line.
+    fn exact_line(&self, start: usize, end: usize) -> bool {
+        self.units.is_empty() || self.tokenizer.adds_up_after_newline(&self.text[start..end])
     }
 
     /// Each line with the blank lines behind it; blank lines at the beginning belong to the first
@@ -183,52 +183,79 @@ impl Counter<'_> {
     }
 
     fn line(&mut self, start: usize, end: usize) {
-        if end - start <= LONG && self.push_whole(start, end) {
-            return;
-        }
-        let exact = self.units.is_empty() || self.tokenizer.adds_up_after_newline(&self.text[start..end]);
-        let (mut at, mut cut, mut exact) = (start, Cut::Line, exact);
-        while at < end {
-            let (next, next_cut, next_exact) = self.piece_end(at, end);
-            let tokens = self.tokens(at, next);
-            self.push(at, cut, exact, tokens);
-            (at, cut, exact) = (next, next_cut, next_exact);
+        let whole = match end - start <= LONG {
+            true => self.push_whole(start, end),
+            false => self.push_long(start, end),
+        };
+        if !whole {
+            self.cut(start, end);
         }
     }
 
-    /// Where the piece that begins at `start` ends: at the last line end within reach, else behind
-    /// the last sentence, else word, else character.
-    fn piece_end(&self, start: usize, end: usize) -> (usize, Cut, bool) {
-        if end - start <= self.piece {
-            return (end, Cut::Line, true);
+    /// A long line as one unit if it is within the cap, counted stretch by stretch until it is not.
+    fn push_long(&mut self, start: usize, end: usize) -> bool {
+        let (mut at, mut tokens, mut inexact) = (start, 0, 0);
+        while at < end && tokens <= self.room + inexact * JOINT {
+            let next = self.stretch(at, end);
+            tokens += self.tokens(at, next);
+            inexact += u32::from(next < end && !self.adds_up(next));
+            at = next;
         }
-        let mut hard = self.text.floor_char_boundary(start + self.piece);
-        if self.text[..hard].ends_with('\r') && self.text[hard..].starts_with('\n') {
-            hard -= 1;
+        if at < end {
+            return false;
         }
-        let window = &self.text[start..hard];
-        if let Some(newline) = window.rfind('\n') {
-            return (start + newline + 1, Cut::Line, false);
+        if inexact > 0 {
+            // It is close or within: no more bytes than the cap's tokens have.
+            tokens = self.tokens(start, end);
         }
-        let mut word = None;
-        let mut after = self.text[hard..].chars().next();
-        for (at, c) in window.char_indices().rev() {
-            let behind = at + c.len_utf8();
-            let gap = after.is_some_and(|after| after.is_whitespace() && after != '\n' && after != '\r');
-            if gap && !c.is_whitespace() {
-                if matches!(c, '.' | '!' | '?' | ':' | ';') {
-                    return (start + behind, Cut::Sentence, self.tokenizer.adds_up_before_white_space());
-                }
-                word.get_or_insert(start + behind);
+        if tokens <= self.room {
+            self.push(start, false, self.exact_line(start, end), tokens);
+        }
+        tokens <= self.room
+    }
+
+    /// Where the next stretch ends: before the last white space behind a word, where counts add up,
+    /// else between any two characters.
+    fn stretch(&self, start: usize, end: usize) -> usize {
+        if end - start <= LONG {
+            return end;
+        }
+        let hard = self.text.floor_char_boundary(start + LONG);
+        let bytes = &self.text.as_bytes()[start..hard];
+        let gap = bytes.windows(2).rposition(|pair| pair[0].is_ascii_graphic() && pair[1] == b' ');
+        gap.map_or(hard, |gap| start + gap + 1)
+    }
+
+    /// Whether counts add up at this place inside a line.
+    fn adds_up(&self, at: usize) -> bool {
+        let (before, after) = self.text.split_at(at);
+        let gap = after.starts_with(|c: char| c.is_whitespace() && c != '\n' && c != '\r');
+        gap && !before.ends_with(char::is_whitespace) && self.tokenizer.adds_up_before_white_space()
+    }
+
+    /// The pieces of a line that is over the cap, and whose counts add up to more than it: where
+    /// they would not, the difference goes to a place where they do not add up.
+    fn cut(&mut self, start: usize, end: usize) {
+        let (first, before) = (self.units.len(), self.before);
+        let mut at = start;
+        let mut ends = Vec::new();
+        self.cutter.cut(&self.text[start..end], |piece| ends.push(start + piece));
+        let mut spare = None;
+        for (index, next) in ends.into_iter().enumerate() {
+            let exact = if index == 0 { self.exact_line(start, end) } else { self.adds_up(at) };
+            if index > 0 && !exact {
+                spare.get_or_insert(first + index);
             }
-            if matches!(c, '。' | '！' | '？') {
-                return (start + behind, Cut::Sentence, gap && self.tokenizer.adds_up_before_white_space());
-            }
-            after = Some(c);
+            let tokens = self.tokens(at, next);
+            self.push(at, index > 0, exact, tokens);
+            at = next;
         }
-        match word {
-            Some(word) => (word, Cut::Word, self.tokenizer.adds_up_before_white_space()),
-            None => (hard, Cut::Word, false),
+        let missing = (self.room + 1).saturating_sub(self.before - before);
+        if missing > 0
+            && let Some(spare) = spare
+        {
+            self.units[spare..].iter_mut().for_each(|unit| unit.before += missing);
+            self.before += missing;
         }
     }
 }
