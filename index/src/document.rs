@@ -1,5 +1,6 @@
 //! A document: one Markdown file of a source, named by (source, path).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,12 @@ pub fn display_title<'a>(title: Option<&'a str>, path: &'a str) -> &'a str {
     })
 }
 
+/// A path as it may be shown in a line of text: one with control characters is quoted and escaped,
+/// so that a file's name can neither break the line nor steer a terminal.
+pub fn printable(path: &str) -> Cow<'_, str> {
+    if path.chars().any(char::is_control) { Cow::Owned(format!("{path:?}")) } else { Cow::Borrowed(path) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +135,12 @@ mod tests {
         // `printf 'hello\n' | git hash-object --stdin` and `git hash-object /dev/null`
         assert_eq!(BlobSha::of(b"hello\n").as_str(), "ce013625030ba8dba906f756967f9e9ca394464a");
         assert_eq!(BlobSha::of(b"").as_str(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+    }
+
+    #[test]
+    fn a_path_stays_in_its_line() {
+        assert_eq!(printable("a b/ü 🦀.md"), "a b/ü 🦀.md");
+        assert_eq!(printable("a\n1. fake\u{1b}[2J.md"), r#""a\n1. fake\u{1b}[2J.md""#);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What a sync did: for programs as JSON, for people as a table.
 
+use std::borrow::Cow;
+
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
-use lectern_index::document::SourceName;
+use lectern_index::document::{SourceName, printable};
 use lectern_index::search::Mode;
 use serde::Serialize;
 
@@ -226,13 +228,7 @@ impl SourceReport {
     }
 }
 
-/// A path as it may be printed: control characters and line ends escaped.
-fn shown(path: &str) -> String {
-    if path.is_empty() {
-        ".".into()
-    } else if path.chars().any(char::is_control) {
-        format!("{path:?}")
-    } else {
-        path.to_owned()
-    }
+/// A path as it may be printed; the source's own folder as a dot.
+fn shown(path: &str) -> Cow<'_, str> {
+    if path.is_empty() { Cow::Borrowed(".") } else { printable(path) }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
+use lectern_index::document::printable;
 
 use crate::answer::{Hit, SearchAnswer};
 use crate::render;
@@ -48,7 +49,7 @@ pub fn human(answer: &SearchAnswer) -> String {
 
 fn passage(out: &mut String, number: usize, hit: &Hit) {
     let (start, end) = (hit.start_line, hit.end_line);
-    let _ = write!(out, "{PLACE}{number}. {}/{}:{start}-{end}{PLACE:#}", hit.source, hit.path);
+    let _ = write!(out, "{PLACE}{number}. {}/{}:{start}-{end}{PLACE:#}", hit.source, printable(&hit.path));
     if let Some(headings) = hit.heading_path.as_ref().filter(|headings| !headings.is_empty()) {
         let _ = write!(out, "  {HEADINGS}{}{HEADINGS:#}", headings.join(" › "));
     }
@@ -59,6 +60,8 @@ fn passage(out: &mut String, number: usize, hit: &Hit) {
     }
     out.push('\n');
     for line in hit.content.trim_end().lines() {
+        // Documents are not to steer the terminal they are read on.
+        let line: String = line.chars().filter(|c| *c == '\t' || !c.is_control()).collect();
         let _ = writeln!(out, "   {line}");
     }
     out.push('\n');

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use lectern_index::document::printable;
 use lectern_index::search::Mode;
 
 use crate::answer::{FetchAnswer, Hit, ListAnswer, Provenance, SearchAnswer, SourceState, StatusAnswer};
@@ -42,7 +43,7 @@ pub fn search(answer: &SearchAnswer) -> String {
 
 /// The citation line of a hit: where it is, under which headings, and a link to exactly that.
 fn citation(hit: &Hit) -> String {
-    let mut out = format!("{} {}:{}", hit.source, hit.path, lines(hit.start_line, hit.end_line));
+    let mut out = format!("{} {}:{}", hit.source, printable(&hit.path), lines(hit.start_line, hit.end_line));
     if let Some(passage) = &hit.passage_lines {
         let _ = write!(out, " (of {passage})");
     }
@@ -88,7 +89,7 @@ pub fn fetch(answer: &FetchAnswer) -> String {
     let mut out = format!(
         "{} {}:{} of {}",
         answer.source,
-        answer.path,
+        printable(&answer.path),
         lines(answer.start_line, answer.end_line),
         answer.lines
     );
@@ -118,7 +119,7 @@ pub fn list(answer: &ListAnswer) -> String {
             source = Some(&document.source);
             let _ = writeln!(out, "## {}", document.source);
         }
-        let _ = write!(out, "- {}", document.path);
+        let _ = write!(out, "- {}", printable(&document.path));
         if let Some(title) = &document.title {
             let _ = write!(out, " — {title}");
         }
