@@ -8,6 +8,8 @@
 
 use rust_stemmers::{Algorithm, Stemmer};
 
+use crate::chunk::Chunk;
+
 /// Runs joined by more than this many connectors are text (a path, a table rule), not an identifier.
 const MAX_JOINED: usize = 6;
 
@@ -44,6 +46,11 @@ pub fn analysed(text: &str) -> String {
         out.push_str(term);
     });
     out
+}
+
+/// The full-text fields of a chunk, analysed: title, headings, body.
+pub fn fields(title: Option<&str>, chunk: &Chunk) -> [String; 3] {
+    [analysed(title.unwrap_or_default()), analysed(&chunk.heading_path.join("\n")), analysed(&chunk.text)]
 }
 
 /// Length of the connector `rest` begins with, where a letter or digit follows it at once.

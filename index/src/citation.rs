@@ -4,6 +4,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::head::Head;
 
+pub mod convention;
+
 /// What may stand unescaped in a segment of a URL's path: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -25,10 +27,23 @@ pub fn permalink(head: &Head, path: &str, start_line: u32, end_line: u32) -> Opt
 }
 
 /// The published page of a document, from its source's `url_template`, with the anchor if there is
-/// one. `{path}` stands for the path, `{slug}` for the path without its ending and without a last
+/// one. `hugo:https://HOST/BASE` (and the other names of [`convention::CONVENTIONS`]) follows what that
+/// site generator does; in any other template `{path}` stands for the path, `{slug}` for the path without its ending and without a last
 /// part `index`, `_index` or `README`.
 pub fn url(head: &Head, path: &str, anchor: Option<&str>) -> Option<String> {
     let template = head.url_template.as_ref()?;
+    let mut url = match convention::read(template) {
+        Some((convention, base)) => convention::page(convention, base, path),
+        None => fill(template, path),
+    };
+    if let Some(anchor) = anchor {
+        url.push('#');
+        url.push_str(&utf8_percent_encode(anchor, SEGMENT).to_string());
+    }
+    Some(url)
+}
+
+fn fill(template: &str, path: &str) -> String {
     let slug = encode_path(slug(path));
     let mut url = template.replace("{slug}", &slug).replace("{path}", &encode_path(path));
     if slug.is_empty() {
@@ -37,11 +52,7 @@ pub fn url(head: &Head, path: &str, anchor: Option<&str>) -> Option<String> {
             url = format!("{scheme}://{}", rest.replace("//", "/"));
         }
     }
-    if let Some(anchor) = anchor {
-        url.push('#');
-        url.push_str(&utf8_percent_encode(anchor, SEGMENT).to_string());
-    }
-    Some(url)
+    url
 }
 
 fn slug(path: &str) -> &str {
@@ -51,7 +62,8 @@ fn slug(path: &str) -> &str {
     if matches!(name, "index" | "_index" | "README") { folder } else { stem }
 }
 
-fn encode_path(path: &str) -> String {
+/// Escapes the segments of a path for a URL, and leaves the slashes.
+pub fn encode_path(path: &str) -> String {
     path.split('/').map(|part| utf8_percent_encode(part, SEGMENT).to_string()).collect::<Vec<_>>().join("/")
 }
 

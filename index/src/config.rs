@@ -4,12 +4,16 @@
 //! (`LECTERN_SECTION_KEY`), `--set section.key=value`. Secrets come from the environment alone and
 //! are in no struct of this module. An unknown key is an error that names the nearest known one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::document::SourceName;
+use crate::citation::convention;
+
+mod settings;
+
+pub use settings::*;
 
 /// The file that is read when `--config` names none and it exists.
 pub const DEFAULT_FILE: &str = "lectern.toml";
@@ -31,181 +35,10 @@ pub struct Config {
     pub daemon: DaemonSettings,
     /// How serve listens.
     pub serve: ServeSettings,
+    /// What holds for every repository.
+    pub github: GithubSettings,
     /// The sources.
     pub source: Vec<SourceSettings>,
-}
-
-/// `[index]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IndexSettings {
-    /// `sqlite://PATH` (or just a path).
-    pub url: String,
-}
-
-impl Default for IndexSettings {
-    fn default() -> Self {
-        Self { url: "sqlite://lectern.db".into() }
-    }
-}
-
-/// `[chunk]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ChunkConfig {
-    /// The cap on the tokens of a chunk. Too high: passages say more than was asked and fill the
-    /// caller's context. Too low: an answer is torn apart.
-    pub max_tokens: u32,
-    /// Tokens of the preceding text repeated in the searchable text. Costs that many more tokens a
-    /// chunk to embed.
-    pub overlap_tokens: u32,
-}
-
-impl Default for ChunkConfig {
-    fn default() -> Self {
-        Self { max_tokens: 512, overlap_tokens: 0 }
-    }
-}
-
-/// `[sync]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SyncSettings {
-    /// Files larger than this are not indexed but reported. Too high: one generated file fills the
-    /// memory of a small machine.
-    pub max_file_bytes: u64,
-    /// A sync that would remove more than this share of a source's documents…
-    pub mass_delete_ratio: f64,
-    /// …and more than this many is refused without `--allow-mass-delete`.
-    pub mass_delete_documents: u64,
-}
-
-impl Default for SyncSettings {
-    fn default() -> Self {
-        Self { max_file_bytes: 20 * 1024 * 1024, mass_delete_ratio: 0.5, mass_delete_documents: 10 }
-    }
-}
-
-/// `[daemon]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DaemonSettings {
-    /// When sources that name no schedule of their own are synced: cron with seconds, in UTC.
-    pub schedule: String,
-    /// A run starts up to this many seconds after it is due, so that many daemons do not ask a
-    /// server at the same moment.
-    pub jitter_seconds: u64,
-    /// How long a running sync may go on after SIGTERM before it is abandoned. Longer than what the
-    /// platform waits before it kills (10 s for most), and it never counts.
-    pub shutdown_grace_seconds: u64,
-    /// The wait before a failed run is tried again; doubled after each further failure, at most an
-    /// hour.
-    pub retry_seconds: u64,
-    /// Address and port of `/livez`, `/health` and `/metrics`.
-    pub listen: String,
-    /// Gets a JSON report by POST when a run fails, and when the source recovers.
-    pub webhook_url: Option<String>,
-}
-
-impl Default for DaemonSettings {
-    fn default() -> Self {
-        Self {
-            schedule: "0 17 * * * *".into(),
-            jitter_seconds: 10,
-            shutdown_grace_seconds: 8,
-            retry_seconds: 60,
-            listen: "127.0.0.1:8081".into(),
-            webhook_url: None,
-        }
-    }
-}
-
-/// `[serve]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServeSettings {
-    /// Address and port of the HTTP server; port 0 takes a free one.
-    pub listen: String,
-    /// `token` asks every caller for `LECTERN_TOKEN` where that is set; `none` says that an open
-    /// endpoint is meant.
-    pub auth: Auth,
-    /// Names callers may use for this server in `Host`, beside those of the loopback interface:
-    /// `docs.example.com`, `docs.example.com:8443`, or `*` for any. Without it a deployed server
-    /// answers 403. `*` without a token lets any web page the user visits read the documentation.
-    pub allowed_hosts: Vec<String>,
-    /// Web pages that may call from a browser, beside those on this machine:
-    /// `https://app.example.com:443`, `http://localhost:*`, or `*` for any.
-    pub allowed_origins: Vec<String>,
-    /// Requests larger than this get 413. Too low: long queries are refused. Too high: a few
-    /// requests fill the memory of a small machine.
-    pub max_body_bytes: usize,
-    /// Requests handled at once; the others wait. Too high: all of them become slow. Too low: the
-    /// processors idle.
-    pub max_concurrent: usize,
-    /// A call that takes longer is given up and says so. Too low: a cold disk fails searches. Too
-    /// high: callers have long gone away.
-    pub timeout_seconds: u64,
-    /// How long requests in flight may take to finish after SIGTERM. Longer than the supervisor's
-    /// own grace time has no effect.
-    pub grace_seconds: u64,
-    /// How long the embedding of a query may take before the search is answered lexically.
-    pub embed_timeout_ms: u64,
-}
-
-impl Default for ServeSettings {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8080".into(),
-            auth: Auth::Token,
-            allowed_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
-            max_body_bytes: 256 * 1024,
-            max_concurrent: 64,
-            timeout_seconds: 30,
-            grace_seconds: 10,
-            embed_timeout_ms: 2000,
-        }
-    }
-}
-
-/// Who may ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Auth {
-    /// Holders of `LECTERN_TOKEN`.
-    Token,
-    /// Everybody who can reach the address.
-    None,
-}
-
-/// One `[[source]]`.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceSettings {
-    /// Its name: what callers filter by.
-    pub name: SourceName,
-    /// The folder it is read from.
-    pub folder: Option<PathBuf>,
-    /// The folder within the source that holds the documentation.
-    #[serde(default)]
-    pub path: String,
-    /// Globs of the files that count, relative to `path`.
-    #[serde(default = "default_include")]
-    pub include: Vec<String>,
-    /// Globs of the files among them that do not.
-    #[serde(default)]
-    pub exclude: Vec<String>,
-    /// Template of a document's published page: `{slug}`, `{path}`.
-    pub url_template: Option<String>,
-    /// Version of the product that is documented.
-    pub version: Option<String>,
-    /// When the daemon syncs it: cron with seconds, in UTC; else `daemon.schedule`.
-    pub schedule: Option<String>,
-}
-
-/// What is documentation where nothing else is said.
-pub fn default_include() -> Vec<String> {
-    ["**/*.md", "**/*.mdx", "**/*.markdown"].map(String::from).to_vec()
 }
 
 /// A configuration that cannot be used; the message says where and what to do.
@@ -263,6 +96,19 @@ impl Config {
         if !(0.0..=1.0).contains(&self.sync.mass_delete_ratio) {
             return Err(ConfigError("sync.mass_delete_ratio is a share: use 0 to 1".into()));
         }
+        if self.sync.concurrent_sources == 0 {
+            return Err(ConfigError("sync.concurrent_sources: use 1 or more".into()));
+        }
+        if self.github.timeout_seconds == 0 || self.github.deadline_seconds == 0 {
+            return Err(ConfigError(
+                "github.timeout_seconds and github.deadline_seconds: use 1 or more".into(),
+            ));
+        }
+        if self.github.app_id.is_some() != self.github.installation_id.is_some() {
+            return Err(ConfigError(
+                "a GitHub App needs both github.app_id and github.installation_id".into(),
+            ));
+        }
         let serve = &self.serve;
         for (name, value, least) in [
             ("max_body_bytes", serve.max_body_bytes as u64, 1024),
@@ -281,9 +127,26 @@ impl Config {
                     source.name.as_str()
                 )));
             }
-            if source.folder.is_none() {
-                return Err(ConfigError(format!("source {:?} needs `folder`", source.name.as_str())));
+            let name = source.name.as_str();
+            let names_page = |template: &String| {
+                template.contains("{slug}")
+                    || template.contains("{path}")
+                    || convention::read(template).is_some()
+            };
+            if let Some(template) = source.url_template.as_ref().filter(|template| !names_page(template)) {
+                let names: Vec<&str> = convention::CONVENTIONS.iter().map(|(name, _)| *name).collect();
+                return Err(ConfigError(format!(
+                    "source {name:?}: url_template = {template:?} is the same for every document: put {{slug}} or {{path}} into it, or begin it with one of {} and a colon",
+                    names.join(", ")
+                )));
             }
+            let problem = match (&source.folder, &source.github) {
+                (None, None) => "needs `folder` or `github`",
+                (Some(_), Some(_)) => "has both `folder` and `github`: use one",
+                (Some(_), None) if source.reference.is_some() => "has a `ref`, but no `github`",
+                _ => continue,
+            };
+            return Err(ConfigError(format!("source {name:?} {problem}")));
         }
         Ok(())
     }
@@ -395,11 +258,30 @@ mod tests {
     }
 
     #[test]
+    fn a_source_is_one_thing() {
+        let with = |rest: &str| load(&format!("[[source]]\nname = \"x\"\n{rest}"), &[], &[]);
+        let good =
+            with("github = \"o/r\"\nref = \"v1\"\nurl_template = \"hugo:https://x.org\"").expect("good");
+        assert_eq!(good.source[0].reference.as_deref(), Some("v1"));
+        for (bad, says) in [
+            ("", "needs `folder` or `github`"),
+            ("folder = \"a\"\ngithub = \"o/r\"", "has both"),
+            ("folder = \"a\"\nref = \"v1\"", "no `github`"),
+            ("folder = \"a\"\nurl_template = \"https://x.org\"", "{slug}"),
+        ] {
+            let error = with(bad).expect_err(bad);
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
     fn values_out_of_range_are_refused() {
         for set in [
             "chunk.max_tokens=1",
             "chunk.overlap_tokens=400",
             "sync.mass_delete_ratio=2",
+            "github.deadline_seconds=0",
+            "github.app_id=1",
             "serve.max_concurrent=0",
             "nonsense",
         ] {

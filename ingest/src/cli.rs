@@ -14,6 +14,7 @@ use clap_complete::Shell;
     after_help = "\
 Examples:
   lectern-ingest sync docs                      index a folder into ./lectern.db
+  lectern-ingest sync github:acme/site/docs@v2  a folder of a repository at a branch, tag or commit
   lectern-ingest sync                           the sources of lectern.toml
   lectern-ingest sync --dry-run                 say what a sync would do
   lectern-ingest status                         what is indexed, and how old it is
@@ -117,7 +118,8 @@ pub struct Prune {
 /// Options of `sync`.
 #[derive(Debug, Args)]
 pub struct Sync {
-    /// Folders to index, each as a source named like the folder [default: the sources of lectern.toml]
+    /// What to index: folders, each as a source named like the folder, or
+    /// github:OWNER/REPO[/PATH][@REF] [default: the sources of lectern.toml]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
     /// Say what would be done and change nothing

@@ -1,16 +1,16 @@
 //! `daemon`: every source on its schedule.
 //!
 //! tokio-cron-scheduler says when; what it lacks is here: a source that is still running is not
-//! started again (ticks coalesce), one sync at a time writes the index, and SIGTERM lets a running
+//! started again (ticks coalesce), sources share one open index, and SIGTERM lets a running
 //! publish finish or abandons it whole.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lectern_index::config::{Config, SourceSettings};
 use lectern_index::open::Location;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
@@ -32,8 +32,10 @@ mod webhook;
 /// What all sources of a daemon share.
 struct Daemon {
     config: Config,
-    /// Held by the source that syncs.
-    turn: Mutex<()>,
+    /// The index while at least one source syncs.
+    open: Mutex<Weak<Open>>,
+    /// How many sources may sync at once.
+    turns: Semaphore,
     states: Shared,
     stop: CancellationToken,
 }
@@ -49,14 +51,19 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
         let schedule: Schedule =
             text.parse().map_err(|error| Failure::usage(format!("source {}: {error}", settings.name)))?;
         // Fails now rather than at the first tick, where the settings cannot be used.
-        target::configured(settings, &config.sync)?;
+        target::configured(settings, &config)?;
         plans.push((settings.clone(), schedule, text.to_owned()));
     }
     let states = states(&config, &plans).await?;
     let listener = health::bind(&config.daemon.listen).await?;
     let stop = CancellationToken::new();
-    let daemon =
-        Arc::new(Daemon { turn: Mutex::new(()), states: states.clone(), stop: stop.clone(), config });
+    let daemon = Arc::new(Daemon {
+        open: Mutex::new(Weak::new()),
+        turns: Semaphore::new(config.sync.concurrent_sources),
+        states: states.clone(),
+        stop: stop.clone(),
+        config,
+    });
 
     let scheduler = JobScheduler::new().await.map_err(Failure::usage)?;
     let mut workers = JoinSet::new();
@@ -93,8 +100,9 @@ async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -
                 history::last(store.pool(), &settings.name, 100).await.map_err(|error| store.error(error))?;
             let when = |run: &history::Run| run.finished_at.parse::<DateTime<Utc>>().ok();
             state.last_run = runs.first().and_then(when);
-            state.last_success = runs.iter().find(|run| run.exit_code == 0).and_then(when);
-            state.failures = u32::from(runs.first().is_some_and(|run| run.exit_code != 0));
+            let published = |run: &&history::Run| matches!(run.exit_code, 0 | 3);
+            state.last_success = runs.iter().find(published).and_then(when);
+            state.well = runs.first().is_none_or(|run| run.exit_code == 0);
         }
         states.push((settings.name.clone(), state));
     }
@@ -118,18 +126,18 @@ async fn worker(daemon: Arc<Daemon>, settings: SourceSettings, tick: Arc<Notify>
         }
         let turn = tokio::select! {
             () = daemon.stop.cancelled() => return,
-            turn = daemon.turn.lock() => turn,
+            turn = daemon.turns.acquire() => turn,
         };
         let grace = seconds(daemon.config.daemon.shutdown_grace_seconds);
         let report = tokio::select! {
-            report = sync(&daemon.config, &settings) => report,
+            report = sync(&daemon, &settings) => report,
             () = async { daemon.stop.cancelled().await; tokio::time::sleep(grace).await } => {
                 tracing::warn!(source = %settings.name, "the sync did not end within shutdown_grace_seconds and is abandoned: nothing of it is published");
                 return;
             }
         };
         drop(turn);
-        let failures = daemon.states.finished(&settings.name, &report, Utc::now());
+        let change = daemon.states.finished(&settings.name, &report, Utc::now());
         match report.exit_code {
             Exit::Done => {
                 tracing::info!(source = %settings.name, documents = report.documents.total, generation = report.generation, "synced")
@@ -138,49 +146,73 @@ async fn worker(daemon: Arc<Daemon>, settings: SourceSettings, tick: Arc<Notify>
                 tracing::error!(source = %settings.name, code = code.code(), error = report.error, failed = report.documents.failed, "sync failed")
             }
         }
-        webhook::tell(daemon.config.daemon.webhook_url.as_deref(), failures, &report).await;
+        webhook::tell(daemon.config.daemon.webhook_url.as_deref(), &change, &report).await;
         // Documents that fail do so again until somebody mends them: the schedule is soon enough.
         let again = !matches!(report.exit_code, Exit::Done | Exit::SomeFailed | Exit::Refused);
-        retry = again.then(|| retry_after(seconds(daemon.config.daemon.retry_seconds), failures.now));
+        retry = again.then(|| retry_after(seconds(daemon.config.daemon.retry_seconds), change.failures));
     }
 }
 
-/// One sync of one source, under the lock that every process takes.
-async fn sync(config: &Config, settings: &SourceSettings) -> SourceReport {
-    let mut report = Report::begin(false);
-    let failed = match try_sync(config, settings, &mut report).await {
+/// One sync of one source.
+async fn sync(daemon: &Daemon, settings: &SourceSettings) -> SourceReport {
+    let run_id = Report::begin(false).run_id;
+    let failed = match try_sync(daemon, settings, &run_id).await {
         Ok(done) => return done,
         Err(failure) => failure,
     };
-    let mode = lectern_index::search::Mode::Lexical;
-    let mut done = SourceReport::new(&report.run_id, settings.name.clone(), mode);
+    let mut done = SourceReport::new(&run_id, settings.name.clone(), lectern_index::search::Mode::Lexical);
     done.exit_code = failed.exit;
     done.error = Some(failed.message);
     done
 }
 
-async fn try_sync(
-    config: &Config,
-    settings: &SourceSettings,
-    report: &mut Report,
-) -> Result<SourceReport, Failure> {
-    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
-    let _lock = Lock::take(&path)?;
-    let target = target::configured(settings, &config.sync)?;
-    let store = SqliteStore::open(&path).await?;
+async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> Result<SourceReport, Failure> {
+    let config = &daemon.config;
+    let target = target::configured(settings, config)?;
+    let open = daemon.open().await?;
     let required = config.source.iter().map(|source| source.name.clone()).collect();
     let sync = Sync {
-        store: &store,
+        store: &open.store,
         spec: run::spec(config, Some(required)),
         settings: config.sync.clone(),
         dry_run: false,
         allow_mass_delete: false,
-        run_id: report.run_id.clone(),
+        run_id: run_id.to_owned(),
         progress: Progress::Quiet,
     };
-    let done = run::one(&sync, &target, &store).await;
-    store.close().await;
+    let done = run::one(&sync, &target, &open.store).await;
+    daemon.close(open).await;
     Ok(done)
+}
+
+/// The index, open for writing, under the lock that every process takes.
+struct Open {
+    store: SqliteStore,
+    _lock: Lock,
+}
+
+impl Daemon {
+    /// The index: opened by the first source that syncs, shared by those that join it. Between
+    /// syncs it is closed and unlocked, so that commands can be run beside the daemon.
+    async fn open(&self) -> Result<Arc<Open>, Failure> {
+        let mut shared = self.open.lock().await;
+        if let Some(open) = shared.upgrade() {
+            return Ok(open);
+        }
+        let Location::Sqlite(path) = Location::parse(&self.config.index.url).map_err(Failure::usage)?;
+        let lock = Lock::take(&path)?;
+        let open = Arc::new(Open { store: SqliteStore::open(&path).await?, _lock: lock });
+        *shared = Arc::downgrade(&open);
+        Ok(open)
+    }
+
+    /// Closes the index where nobody else syncs.
+    async fn close(&self, open: Arc<Open>) {
+        let _shared = self.open.lock().await;
+        if let Some(open) = Arc::into_inner(open) {
+            open.store.close().await;
+        }
+    }
 }
 
 /// A wait between nothing and `most`. UUIDs are random enough to spread requests.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lectern_index::document::SourceName;
 
+use crate::source::Source;
+
 /// Where progress goes.
 pub enum Progress {
     /// Bars, one per source.
@@ -82,6 +84,25 @@ impl SourceProgress {
             tracing::info!(source = self.name, documents = total, "{what}");
         } else {
             self.doing(what);
+        }
+    }
+
+    /// Does `work`; while `source` waits for its service, the bar says so instead of `what`.
+    pub async fn during<T>(&self, source: &dyn Source, what: &str, work: impl Future<Output = T>) -> T {
+        let Some(bar) = &self.bar else { return work.await };
+        let mut ticks = tokio::time::interval(Duration::from_millis(500));
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => {
+                    bar.set_message(what.to_owned());
+                    return done;
+                }
+                _ = ticks.tick() => {
+                    let waiting = source.usage().and_then(|usage| usage.waiting);
+                    bar.set_message(waiting.unwrap_or_else(|| what.to_owned()));
+                }
+            }
         }
     }
 

@@ -33,7 +33,7 @@ pub async fn mend(store: &SqliteStore, findings: &Findings, config: &Config) -> 
         let settings = configured.or_else(|| serde_json::from_str::<SourceSettings>(&origin?).ok()).ok_or_else(|| {
             Failure::usage(format!("source {name} must be indexed again, but its origin is not known: run `lectern-ingest sync` on it"))
         })?;
-        targets.push(target::configured(&settings, &config.sync)?);
+        targets.push(target::configured(&settings, config)?);
     }
     Ok(targets)
 }
@@ -119,16 +119,16 @@ async fn rebuild_full_text(db: &mut SqliteConnection, build: i64) -> Result<(), 
             .bind(document)
             .fetch_all(&mut *db)
             .await?;
-        let title = analyse::analysed(title.as_deref().unwrap_or_default());
         for row in rows {
             let chunk = read::chunk(&row)?;
+            let [title, headings, body] = analyse::fields(title.as_deref(), &chunk);
             let insert =
                 format!("INSERT INTO fts_{build} (rowid, title, headings, body) VALUES (?, ?, ?, ?)");
             sqlx::query(AssertSqlSafe(insert))
                 .bind(row.try_get::<i64, _>("chunk")?)
-                .bind(&title)
-                .bind(analyse::analysed(&chunk.heading_path.join("\n")))
-                .bind(analyse::analysed(&chunk.text))
+                .bind(title)
+                .bind(headings)
+                .bind(body)
                 .execute(&mut *db)
                 .await?;
         }

@@ -6,7 +6,7 @@ use lectern_index::search::Mode;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::source::Problem;
+use crate::source::{Problem, Usage};
 
 /// What one run of `sync` did.
 #[derive(Debug, Serialize)]
@@ -50,6 +50,9 @@ pub struct SourceReport {
     /// Sources that the new build still lacks before it is switched to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<SourceName>,
+    /// What was asked of the service behind the source, and what it still grants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Why the source was not published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -121,6 +124,7 @@ impl SourceReport {
             failures: Vec::new(),
             skipped: Vec::new(),
             waiting_for: Vec::new(),
+            usage: None,
             error: None,
             exit_code: Exit::Done,
             duration_ms: 0,
@@ -175,6 +179,9 @@ impl Report {
         for source in &self.sources {
             text.push_str(&source.problems());
         }
+        if self.dry_run && self.error.is_none() {
+            text.push_str("note     this was a dry run: nothing was changed\n");
+        }
         text
     }
 }
@@ -196,6 +203,16 @@ impl SourceReport {
                 self.source,
                 shown(&problem.path),
                 problem.reason
+            ));
+        }
+        for note in self.usage.iter().flat_map(|usage| &usage.notes) {
+            text.push_str(&format!("note     {}: {note}\n", self.source));
+        }
+        if let Some(Usage { requests, requests_left: Some(left), resets_at, .. }) = &self.usage {
+            let until = resets_at.as_deref().unwrap_or("the next hour");
+            text.push_str(&format!(
+                "asked    {}: {requests} requests; {left} are left until {until}\n",
+                self.source
             ));
         }
         if !self.waiting_for.is_empty() {

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use chrono::{SecondsFormat, Utc};
+use futures::StreamExt;
 use lectern_index::config::Config;
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::{ChunkSettings, Fingerprint};
@@ -54,7 +55,8 @@ async fn try_sync(config: &Config, options: &cli::Sync, report: &mut Report) -> 
     Ok(())
 }
 
-/// Brings every target up to date, one after the other; what went wrong is in the report.
+/// Brings every target up to date, several at a time; what went wrong is in the report, and stops no
+/// other source.
 pub async fn sync_all(
     config: &Config,
     options: &cli::Sync,
@@ -71,9 +73,9 @@ pub async fn sync_all(
         run_id: report.run_id.clone(),
         progress: Progress::new(options.quiet),
     };
-    for target in targets {
-        report.sources.push(one(&sync, target, store).await);
-    }
+    let runs = futures::stream::iter(targets).map(|target| one(&sync, target, store));
+    // Reported in the order they were named, whichever ends first.
+    report.sources = runs.buffered(config.sync.concurrent_sources).collect().await;
 }
 
 /// Brings one target up to date and records the run.

@@ -7,6 +7,7 @@ use lectern_index::head::Repository;
 use serde::Serialize;
 
 pub mod folder;
+pub mod github;
 
 /// A place documents come from: a folder, or a GitHub repository at a ref.
 #[async_trait]
@@ -30,6 +31,29 @@ pub trait Source: Send + Sync {
         snapshot: &'a Snapshot,
         entries: Vec<Entry>,
     ) -> BoxStream<'a, Result<Fetched, SourceError>>;
+
+    /// What the last [`Source::list`] and the fetches since then asked of a service, and whether it is
+    /// being waited for right now; `None` for sources that ask no service.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+}
+
+/// What was asked of the service behind a source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Requests sent, repeated ones and redirects included.
+    pub requests: u64,
+    /// Requests that the service still grants, where it says so.
+    pub requests_left: Option<u64>,
+    /// When it grants the full number again (RFC 3339, UTC).
+    pub resets_at: Option<String>,
+    /// What is waited for, and until when.
+    #[serde(skip)]
+    pub waiting: Option<String>,
+    /// What the operator should know: the repository was renamed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Answer of [`Source::list`].
@@ -48,6 +72,11 @@ pub struct Snapshot {
     pub commit: Option<String>,
     /// Where files can be read on the web; `None` for folders.
     pub repository: Option<Repository>,
+    /// Commits between the known commit and this one, where that is known.
+    pub commits_behind: Option<u64>,
+    /// When everything that changed since the known commit was committed (RFC 3339), where that is
+    /// known without asking for each document.
+    pub updated_at: Option<String>,
     /// Files that should become documents, by path, each path once.
     pub entries: Vec<Entry>,
     /// Files that are left out on purpose.

@@ -12,8 +12,7 @@ use chrono::{SecondsFormat, Utc};
 use futures::StreamExt;
 use lectern_index::chunk::ChunkId;
 use lectern_index::config::{SourceSettings, SyncSettings};
-use lectern_index::document::{Document, SourceName};
-use lectern_index::search::{Mode, StoredDocument};
+use lectern_index::search::Mode;
 use lectern_index::tokens::Tokenizer;
 use rayon::prelude::*;
 
@@ -24,6 +23,10 @@ use crate::progress::{Progress, SourceProgress};
 use crate::report::SourceReport;
 use crate::source::{Entry, Fetched, Listing, Problem, Snapshot, Source};
 use crate::store::{Begun, BuildSpec, IndexWriter, Publication, StagedDocument};
+
+mod documents;
+
+use documents::Left;
 
 /// Content held at once between fetching and staging. Too high: memory; too low: more commits and
 /// idle cores.
@@ -68,6 +71,8 @@ struct Work {
     made: u64,
     /// Chunks of documents that only moved.
     moved: u64,
+    /// When all of it was committed, where that is known.
+    updated_at: Option<String>,
 }
 
 impl Sync<'_> {
@@ -85,6 +90,7 @@ impl Sync<'_> {
                 failure.exit
             }
         };
+        report.usage = target.source.usage();
         report.failures.sort();
         report.skipped.sort();
         report.documents.failed = report.failures.len() as u64;
@@ -109,29 +115,52 @@ impl Sync<'_> {
         progress.doing("listing documents");
         let settled = begun.failed.is_empty() && begun.settings.as_deref() == Some(&source.settings());
         let known_commit = begun.head.as_ref().and_then(|head| head.commit.as_deref()).filter(|_| settled);
-        let snapshot = match source.list(known_commit).await? {
+        let listing = progress.during(source, "listing documents", source.list(known_commit)).await;
+        let snapshot = match listing? {
             Listing::Snapshot(snapshot) => snapshot,
             Listing::Unchanged => return self.unchanged(target, &begun, report).await,
         };
+        let done = self.catch_up(target, &begun, &snapshot, report, progress).await;
+        if let (Err(_), Some(head), Some(behind)) = (&done, &begun.head, snapshot.commits_behind)
+            && !self.dry_run
+        {
+            // Nothing was published, but how much is missing is known: readers should be told.
+            self.store.touch(&begun, &head.checked_at, Some(behind)).await?;
+        }
+        done
+    }
+
+    /// From a listing to its publication.
+    async fn catch_up(
+        &self,
+        target: &Target,
+        begun: &Begun,
+        snapshot: &Snapshot,
+        report: &mut SourceReport,
+        progress: &SourceProgress,
+    ) -> Result<(), Failure> {
+        let source = &*target.source;
         let plan = plan::plan(&snapshot.entries, &begun.known, &snapshot.failures);
-        self.guard(&begun, &snapshot, &plan)?;
+        self.guard(begun, snapshot, &plan)?;
         report.failures.clone_from(&snapshot.failures);
         report.skipped.extend(snapshot.skipped.iter().cloned());
         report.skipped.extend(plan.skipped.iter().cloned());
-        let work = self.work(source, &begun, &snapshot, &plan, progress).await?;
+        let work = self.work(source, begun, snapshot, &plan, progress).await?;
         report.failures.extend(work.failures.iter().cloned());
         report.skipped.extend(
             work.skipped
                 .iter()
                 .map(|(path, _, reason)| Problem { path: path.clone(), reason: reason.clone() }),
         );
-        count(report, &begun, &plan, &work);
+        count(report, begun, &plan, &work);
         if self.dry_run {
+            let documents = &mut report.documents;
+            documents.total = documents.unchanged + documents.added + documents.changed + documents.renamed;
             return Ok(());
         }
         let moved = work.moved;
-        let publication = self.publication(target, &begun, &snapshot, &plan, work, &report.failures);
-        self.publish(&begun, publication, moved, report, progress).await
+        let publication = self.publication(target, begun, snapshot, &plan, work, &report.failures);
+        self.publish(begun, publication, moved, report, progress).await
     }
 
     /// Refuses a plan that looks like an accident.
@@ -201,7 +230,7 @@ impl Sync<'_> {
         plan: &Plan,
         progress: &SourceProgress,
     ) -> Result<Work, Failure> {
-        let mut work = Work::default();
+        let mut work = Work { updated_at: snapshot.updated_at.clone(), ..Work::default() };
         let mut fetch = plan.to_fetch();
         progress.begin("indexing", (fetch.len() + plan.renamed.len()) as u64);
         let mut moved = Vec::new();
@@ -209,7 +238,12 @@ impl Sync<'_> {
             match self.store.load(begun, &rename.from).await? {
                 Some(stored) => {
                     work.moved += stored.chunks.len() as u64;
-                    moved.push(self.rename(stored, &rename.to));
+                    moved.push(documents::rename(
+                        stored,
+                        &self.spec.fingerprint,
+                        &rename.to,
+                        work.updated_at.clone(),
+                    ));
                 }
                 // The ledger knew it, the index does not: made from its content again.
                 None => fetch.push(rename.to.clone()),
@@ -224,7 +258,7 @@ impl Sync<'_> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         loop {
-            let next = fetched.next().await.transpose()?;
+            let next = progress.during(source, "indexing", fetched.next()).await.transpose()?;
             let last = next.is_none();
             if let Some(Fetched { entry, content }) = next {
                 match content {
@@ -257,8 +291,8 @@ impl Sync<'_> {
             batch
                 .into_par_iter()
                 .map(|(entry, content)| {
-                    let prepared =
-                        text(&content).map(|text| prepare::prepare(text, &self.spec.chunk, &tokenizer));
+                    let prepared = documents::text(&content)
+                        .map(|text| prepare::prepare(text, &self.spec.chunk, &tokenizer));
                     (entry, prepared)
                 })
                 .collect()
@@ -269,47 +303,18 @@ impl Sync<'_> {
                 Ok(prepared) if prepared.draft => {
                     work.skipped.push((entry.path, entry.blob_sha.to_string(), "a draft".into()));
                 }
-                Ok(prepared) => documents.push(self.document(&begun.source, &entry, prepared)),
+                Ok(prepared) => documents.push(documents::make(
+                    &begun.source,
+                    &self.spec.fingerprint,
+                    &entry,
+                    prepared,
+                    work.updated_at.clone(),
+                )),
                 Err(Left::Out(reason)) => work.skipped.push((entry.path, entry.blob_sha.to_string(), reason)),
                 Err(Left::Failed(reason)) => work.failures.push(Problem { path: entry.path, reason }),
             }
         }
         documents
-    }
-
-    fn document(&self, source: &SourceName, entry: &Entry, prepared: Prepared) -> StagedDocument {
-        let document = Document {
-            source: source.clone(),
-            path: entry.path.clone(),
-            blob_sha: entry.blob_sha.clone(),
-            title: prepared.title,
-            summary: prepared.summary,
-            entities: prepared.entities,
-            lines: prepared.lines,
-            tokens: prepared.chunks.iter().map(|chunk| chunk.tokens).sum(),
-            updated_at: None,
-        };
-        self.with_ids(StoredChunks { document, chunks: prepared.chunks })
-    }
-
-    /// A published document under its new path: everything but path and ids stays.
-    fn rename(&self, stored: StoredDocument, to: &Entry) -> StagedDocument {
-        let document = Document { path: to.path.clone(), ..stored.document };
-        self.with_ids(StoredChunks { document, chunks: stored.chunks })
-    }
-
-    fn with_ids(&self, StoredChunks { document, chunks }: StoredChunks) -> StagedDocument {
-        let id = |ordinal| {
-            ChunkId::derive(
-                &document.source,
-                &document.path,
-                &document.blob_sha,
-                &self.spec.fingerprint,
-                ordinal,
-            )
-        };
-        let chunks = chunks.into_iter().map(|chunk| (id(chunk.ordinal), chunk)).collect();
-        StagedDocument { document, chunks }
     }
 
     async fn stage(
@@ -401,40 +406,6 @@ impl Sync<'_> {
         report.chunks.reused = published.chunks - report.chunks.added;
         report.waiting_for = published.waiting_for;
         Ok(())
-    }
-}
-
-struct StoredChunks {
-    document: Document,
-    chunks: Vec<lectern_index::chunk::Chunk>,
-}
-
-/// Why a file did not become a document.
-enum Left {
-    /// On purpose.
-    Out(String),
-    /// It is broken.
-    Failed(String),
-}
-
-/// The text of a file, if it is one.
-fn text(content: &[u8]) -> Result<&str, Left> {
-    if content.starts_with(b"version https://git-lfs.github.com/spec/") {
-        return Err(Left::Out("a Git LFS pointer: its content is not in the repository".into()));
-    }
-    match std::str::from_utf8(content) {
-        Ok(text) if !text.contains('\0') => Ok(text),
-        Ok(_) => Err(Left::Failed("has NUL bytes: it is a binary file, or UTF-16".into())),
-        Err(_) if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) => {
-            Err(Left::Failed("is UTF-16: save it as UTF-8".into()))
-        }
-        Err(error) => {
-            let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Err(Left::Failed(format!(
-                "is not UTF-8: line {line}, byte {}: save it as UTF-8",
-                error.valid_up_to()
-            )))
-        }
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use lectern_index::config::{Config, SourceSettings, SyncSettings, default_include};
+use lectern_index::config::{Config, SourceSettings, default_include};
 use lectern_index::document::SourceName;
 
 use crate::exit::Failure;
+use crate::source::Source;
 use crate::source::folder::Folder;
+use crate::source::github::location::{Location, SCHEME};
+use crate::source::github::{Github, Selection};
 use crate::sync::Target;
 
 /// The sources that `targets` name, or the configured ones where it names none.
@@ -17,7 +20,7 @@ pub fn targets(config: &Config, targets: &[String]) -> Result<Vec<Target>, Failu
                 "there is nothing to sync: name a folder, as in `lectern-ingest sync docs`, or add a [[source]] to lectern.toml",
             ));
         }
-        return config.source.iter().map(|settings| configured(settings, &config.sync)).collect();
+        return config.source.iter().map(|settings| configured(settings, config)).collect();
     }
     let mut found: Vec<Target> = Vec::new();
     for target in targets {
@@ -33,41 +36,79 @@ pub fn targets(config: &Config, targets: &[String]) -> Result<Vec<Target>, Failu
     Ok(found)
 }
 
-/// A target of the command line: a folder. One that is configured under its name keeps its settings.
+/// A target of the command line: a folder or a repository. One that is configured keeps its settings.
 fn named(config: &Config, target: &str) -> Result<Target, Failure> {
+    if target.starts_with(SCHEME) {
+        return repository(config, target);
+    }
     let folder = PathBuf::from(target);
     let is_this = |settings: &&SourceSettings| {
         settings.folder.as_ref().is_some_and(|configured| same(&configured.join(&settings.path), &folder))
     };
     if let Some(settings) = config.source.iter().find(is_this) {
-        return configured(settings, &config.sync);
+        return configured(settings, config);
     }
     let name = folder_name(&folder)?;
     // Absolute, so that a repair finds it from any working directory.
     let folder = folder.canonicalize().unwrap_or(folder);
-    let settings = SourceSettings {
+    configured(&SourceSettings { folder: Some(folder), ..unnamed(name) }, config)
+}
+
+/// A repository. One that is configured, at the same folder and ref, keeps its settings.
+fn repository(config: &Config, target: &str) -> Result<Target, Failure> {
+    let wanted = Location::parse(target).map_err(Failure::usage)?;
+    for settings in &config.source {
+        let Some(github) = &settings.github else { continue };
+        let location = Location::new(github, &settings.path, settings.reference.as_deref());
+        if location.is_ok_and(|location| location.is_same(&wanted)) {
+            return configured(settings, config);
+        }
+    }
+    let name = wanted.default_name().map_err(Failure::usage)?;
+    let github = Some(wanted.to_string());
+    let Location { path, reference, .. } = wanted;
+    configured(&SourceSettings { github, path, reference, ..unnamed(name) }, config)
+}
+
+/// The settings of a source that has none.
+fn unnamed(name: SourceName) -> SourceSettings {
+    SourceSettings {
         name,
-        folder: Some(folder),
+        folder: None,
+        github: None,
+        reference: None,
         path: String::new(),
         include: default_include(),
         exclude: Vec::new(),
         url_template: None,
         version: None,
         schedule: None,
-    };
-    configured(&settings, &config.sync)
+    }
 }
 
 /// A source with these settings.
-pub fn configured(settings: &SourceSettings, sync: &SyncSettings) -> Result<Target, Failure> {
-    let name = &settings.name;
-    let Some(folder) = &settings.folder else {
-        return Err(Failure::usage(format!("source {name} needs `folder`")));
+pub fn configured(settings: &SourceSettings, config: &Config) -> Result<Target, Failure> {
+    let name = settings.name.clone();
+    let max_file_bytes = config.sync.max_file_bytes;
+    let source: Result<Box<dyn Source>, String> = match (&settings.folder, &settings.github) {
+        (Some(folder), _) => {
+            let root = folder.join(&settings.path);
+            Folder::new(name, root, &settings.include, &settings.exclude, max_file_bytes)
+                .map(|folder| Box::new(folder) as _)
+                .map_err(|error| error.to_string())
+        }
+        (None, Some(github)) => {
+            let (include, exclude) = (settings.include.clone(), settings.exclude.clone());
+            let selection = Selection { include, exclude, max_file_bytes };
+            let variable = |name: &str| std::env::var(name).ok();
+            Location::new(github, &settings.path, settings.reference.as_deref())
+                .and_then(|location| Github::new(name, location, &selection, &config.github, variable))
+                .map(|github| Box::new(github) as _)
+        }
+        (None, None) => Err("it needs `folder` or `github`".into()),
     };
-    let root = folder.join(&settings.path);
-    let folder = Folder::new(name.clone(), root, &settings.include, &settings.exclude, sync.max_file_bytes)
-        .map_err(|error| Failure::usage(format!("source {name}: {error}")))?;
-    Ok(Target { source: Box::new(folder), settings: settings.clone() })
+    let source = source.map_err(|reason| Failure::usage(format!("source {}: {reason}", settings.name)))?;
+    Ok(Target { source, settings: settings.clone() })
 }
 
 fn same(a: &Path, b: &Path) -> bool {

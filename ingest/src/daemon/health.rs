@@ -8,13 +8,14 @@ use axum::extract::State as Of;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::state::{Shared, State};
 use crate::exit::Failure;
+use crate::source::Usage;
 
 /// What a run may take beyond its due time before its source counts as stale.
 const SLACK: Duration = Duration::from_secs(300);
@@ -107,6 +108,24 @@ fn render(states: &Shared) -> Result<String, std::fmt::Error> {
         writeln!(out, "# HELP lectern_ingest_{gauge} {help}\n# TYPE lectern_ingest_{gauge} gauge")?;
         for (name, state) in states.iter() {
             writeln!(out, "lectern_ingest_{gauge}{{source=\"{name}\"}} {}", value(state))?;
+        }
+    }
+    // Only of sources that a service is asked for, once it said so.
+    type Granted = (&'static str, &'static str, fn(&Usage) -> Option<f64>);
+    let granted: [Granted; 2] = [
+        ("requests_left", "Requests that the service behind the source still grants.", |usage| {
+            usage.requests_left.map(|left| left as f64)
+        }),
+        ("requests_reset_timestamp_seconds", "When it grants the full number again.", |usage| {
+            DateTime::parse_from_rfc3339(usage.resets_at.as_deref()?).ok().map(|at| at.timestamp() as f64)
+        }),
+    ];
+    for (gauge, help, value) in granted {
+        writeln!(out, "# HELP lectern_ingest_{gauge} {help}\n# TYPE lectern_ingest_{gauge} gauge")?;
+        for (name, state) in states.iter() {
+            if let Some(value) = value(&state.usage) {
+                writeln!(out, "lectern_ingest_{gauge}{{source=\"{name}\"}} {value}")?;
+            }
         }
     }
     Ok(out)

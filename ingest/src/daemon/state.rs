@@ -9,6 +9,7 @@ use lectern_index::document::SourceName;
 use crate::exit::Exit;
 use crate::report::SourceReport;
 use crate::schedule::Schedule;
+use crate::source::Usage;
 
 /// What is known of one source.
 #[derive(Debug, Clone)]
@@ -19,27 +20,31 @@ pub(super) struct State {
     pub(super) since: DateTime<Utc>,
     /// When a run last ended.
     pub(super) last_run: Option<DateTime<Utc>>,
-    /// When a run last ended well.
+    /// When a run last published what there was; documents that failed are no lack of freshness.
     pub(super) last_success: Option<DateTime<Utc>>,
     /// How the last run of this daemon ended.
     pub(super) last_exit: Option<Exit>,
-    /// Runs that failed since the last one that did not.
+    /// Runs that published nothing since the last one that did.
     pub(super) failures: u32,
+    /// Whether the last run ended without any failure.
+    pub(super) well: bool,
     /// Runs of this daemon by exit code.
     pub(super) runs: BTreeMap<u8, u64>,
     /// Documents and chunks that are published.
     pub(super) size: (u64, u64),
     /// How long the last run took.
     pub(super) duration_ms: u64,
+    /// What the service behind the source still grants, as of the last run.
+    pub(super) usage: Usage,
 }
 
-/// Failures in a row, before a run and after it.
+/// What a run changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Failures {
-    /// Before.
-    pub(super) before: u32,
-    /// After.
-    pub(super) now: u32,
+pub(super) struct Change {
+    /// Runs in a row that published nothing.
+    pub(super) failures: u32,
+    /// What is worth telling somebody.
+    pub(super) event: Option<&'static str>,
 }
 
 impl State {
@@ -51,9 +56,11 @@ impl State {
             last_success: None,
             last_exit: None,
             failures: 0,
+            well: true,
             runs: BTreeMap::new(),
             size: (0, 0),
             duration_ms: 0,
+            usage: Usage::default(),
         }
     }
 }
@@ -76,29 +83,35 @@ impl Shared {
         self.read().get(source).and_then(|state| state.last_run)
     }
 
-    /// Takes note of a run that ended; returns the failures in a row before and after it.
-    pub(super) fn finished(
-        &self,
-        source: &SourceName,
-        report: &SourceReport,
-        now: DateTime<Utc>,
-    ) -> Failures {
+    /// Takes note of a run that ended; says what is worth telling: every run that
+    /// published nothing, the first of those in which documents failed, and the first that is well again.
+    pub(super) fn finished(&self, source: &SourceName, report: &SourceReport, now: DateTime<Utc>) -> Change {
         let mut states = self.read();
-        let Some(state) = states.get_mut(source) else { return Failures { before: 0, now: 0 } };
-        let before = state.failures;
+        let Some(state) = states.get_mut(source) else { return Change { failures: 0, event: None } };
+        let was_well = state.well;
         state.last_run = Some(now);
         state.last_exit = Some(report.exit_code);
         *state.runs.entry(report.exit_code.code()).or_default() += 1;
         state.duration_ms = report.duration_ms;
-        if report.exit_code == Exit::Done {
+        if let Some(usage) = &report.usage {
+            state.usage.clone_from(usage);
+        }
+        state.well = report.exit_code == Exit::Done;
+        if matches!(report.exit_code, Exit::Done | Exit::SomeFailed) {
             state.last_success = Some(now);
             state.failures = 0;
         } else {
             state.failures += 1;
         }
+        let event = match report.exit_code {
+            Exit::Done => (!was_well).then_some("recovered"),
+            // Told once, not every hour until somebody mends a file.
+            Exit::SomeFailed => was_well.then_some("failed"),
+            _ => Some("failed"),
+        };
         if report.generation > 0 {
             state.size = (report.documents.total, report.chunks.total);
         }
-        Failures { before, now: state.failures }
+        Change { failures: state.failures, event }
     }
 }

@@ -2,23 +2,19 @@
 
 use std::time::Duration;
 
-use crate::daemon::state::Failures;
+use crate::daemon::state::Change;
 use crate::report::SourceReport;
 
 /// A hook that does not answer by then is given up: the next run must not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Posts the report to `url` as `{"event": "failed" | "recovered", "failures_in_a_row": N, "report": …}`
-/// where a run failed, or succeeded after one that failed. The address may be a secret, so it is
+/// where the change is worth it. The address may be a secret, so it is
 /// never logged.
-pub(super) async fn tell(url: Option<&str>, failures: Failures, report: &SourceReport) {
-    let event = match failures {
-        Failures { now: 1.., .. } => "failed",
-        Failures { before: 1.., now: 0 } => "recovered",
-        Failures { .. } => return,
-    };
+pub(super) async fn tell(url: Option<&str>, change: &Change, report: &SourceReport) {
+    let Some(event) = change.event else { return };
     let Some(url) = url else { return };
-    let body = serde_json::json!({ "event": event, "failures_in_a_row": failures.now, "report": report });
+    let body = serde_json::json!({ "event": event, "failures_in_a_row": change.failures, "report": report });
     let sent = async {
         let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
         client.post(url).json(&body).send().await?.error_for_status()

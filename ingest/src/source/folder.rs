@@ -195,7 +195,8 @@ impl Source for Folder {
     }
 }
 
-fn globs(patterns: &[String]) -> anyhow::Result<GlobSet> {
+/// Compiles globs. Fails if one is malformed.
+pub(super) fn globs(patterns: &[String]) -> anyhow::Result<GlobSet> {
     let mut builder = GlobSetBuilder::new();
     for pattern in patterns {
         builder.add(Glob::new(pattern)?);

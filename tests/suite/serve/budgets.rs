@@ -22,8 +22,9 @@ const QUERIES: [&str; 10] = [
     "lifetimes in function signatures",
 ];
 
-/// One hundred calls, budgets from 200 to 20,000 evenly on a logarithmic scale.
-async fn hundred_calls(index: &Path) {
+/// One hundred calls, budgets from 200 to 20,000 evenly on a logarithmic scale. Gives the number of
+/// those that had room for a passage; the others have to say that they had none.
+async fn hundred_calls(index: &Path) -> usize {
     let tokenizer = tiktoken_rs::cl100k_base().expect("the reference tokenizer");
     let server = Server::start(index);
     let client = connect(&server).await;
@@ -45,6 +46,8 @@ async fn hundred_calls(index: &Path) {
             assert!(structured["next_cursor"].is_string() || text.contains("max_tokens"), "{text}");
         }
         useful += usize::from(!results.is_empty());
+        assert!(!results.is_empty() || max_tokens < 300, "{max_tokens} have room for something");
+        assert!(!results.is_empty() || text.contains("raise max_tokens"), "{text}");
         for hit in results {
             assert_eq!(
                 hit["tokens"],
@@ -52,13 +55,13 @@ async fn hundred_calls(index: &Path) {
             );
         }
     }
-    assert_eq!(useful, 100, "every budget has room for something");
     assert!(slowest < 5.0, "the slowest call took {slowest} s");
+    useful
 }
 
 #[tokio::test]
 async fn a_hundred_calls_keep_to_their_budgets() {
-    hundred_calls(corpora_index()).await;
+    assert_eq!(hundred_calls(corpora_index()).await, 100, "every budget has room for something");
 }
 
 /// Citations of repositories are the longest there are.
@@ -78,7 +81,9 @@ async fn a_hundred_calls_with_permalinks_keep_to_their_budgets() {
     .await
     .expect("an update");
     db.close().await.expect("a closed connection");
-    hundred_calls(&index).await;
+    // A citation of 190 tokens leaves 10 of 200, which is not a line in every document.
+    let useful = hundred_calls(&index).await;
+    assert!(useful >= 95, "only {useful} of 100 answers have a passage");
 }
 
 #[tokio::test]

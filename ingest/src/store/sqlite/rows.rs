@@ -91,14 +91,11 @@ pub(super) async fn insert_chunks(
         return Err(error);
     }
     rows.build().execute(&mut *db).await?;
-    let title = analyse::analysed(title.unwrap_or_default());
     let mut rows =
         QueryBuilder::<Sqlite>::new(format!("INSERT INTO fts_{build} (rowid, title, headings, body) "));
     rows.push_values(chunks.iter().zip(first..), |mut row, ((_, chunk), rowid)| {
-        row.push_bind(rowid)
-            .push_bind(title.as_str())
-            .push_bind(analyse::analysed(&chunk.heading_path.join("\n")))
-            .push_bind(analyse::analysed(&chunk.text));
+        let [title, headings, body] = analyse::fields(title, chunk);
+        row.push_bind(rowid).push_bind(title).push_bind(headings).push_bind(body);
     });
     rows.build().execute(db).await?;
     Ok(())
