@@ -9,6 +9,9 @@ pub(super) struct Breaks(Vec<u8>);
 /// A break that parts what belongs together: taken only where there is no other.
 const STICKY: u8 = 0x80;
 
+/// One that parts a paragraph from what it introduces, which is over the cap: taken before those.
+const SOFT: u8 = 0x40;
+
 // Better breaks are higher. Between blocks the outer the better; inside a block that is over the
 // cap blank lines, then lines, then pieces of lines.
 const PIECE: u8 = 1;
@@ -26,18 +29,23 @@ impl Breaks {
 
     /// How good it is to begin a chunk here; 0 where none may.
     pub(super) fn level(&self, unit: usize) -> u8 {
-        self.0[unit] & !STICKY
+        self.0[unit] & !(STICKY | SOFT)
     }
 
     /// Whether a chunk that begins here leaves a heading, or a paragraph that introduces what
     /// follows, at the end of the one before.
     pub(super) fn sticky(&self, unit: usize) -> bool {
+        self.0[unit] & (STICKY | SOFT) != 0
+    }
+
+    /// Whether that could be helped: what follows is not over the cap anyway.
+    pub(super) fn parts(&self, unit: usize) -> bool {
         self.0[unit] & STICKY != 0
     }
 
     fn mark(&mut self, unit: usize, level: u8) {
-        let sticky = self.0[unit] & STICKY;
-        self.0[unit] = sticky | level.max(self.0[unit] & !STICKY);
+        let sticky = self.0[unit] & (STICKY | SOFT);
+        self.0[unit] = sticky | level.max(self.level(unit));
     }
 }
 
@@ -64,9 +72,7 @@ impl Document<'_> {
             } else {
                 done = done.max(start);
             }
-            if self.belongs_with_next(block, blocks.get(block.skip as usize), (start, end)) {
-                breaks.0[end] |= STICKY;
-            }
+            breaks.0[end] |= self.belongs_with_next(block, blocks.get(block.skip as usize), (start, end));
             index = next;
         }
         self.mark_gap(&mut breaks, done, self.units.len());
@@ -91,16 +97,20 @@ impl Document<'_> {
     }
 
     /// Headings belong to what follows, and so does a paragraph to the code, list or table it
-    /// introduces if both fit together.
-    fn belongs_with_next(&self, block: &Block, next: Option<&Block>, (start, end): (usize, usize)) -> bool {
-        let Some(next) = next.filter(|next| next.depth == block.depth && start < end) else { return false };
+    /// introduces if both fit together, or to its beginning if that is over the cap.
+    fn belongs_with_next(&self, block: &Block, next: Option<&Block>, (start, end): (usize, usize)) -> u8 {
+        let Some(next) = next.filter(|next| next.depth == block.depth && start < end) else { return 0 };
         match (block.kind, next.kind) {
-            (BlockKind::Heading, _) => true,
+            (BlockKind::Heading, _) => STICKY,
             (BlockKind::Paragraph, BlockKind::Code | BlockKind::List | BlockKind::Table) => {
                 let (from, to) = self.reach(next, end);
-                !self.fits_alone(from, to) || self.fits(start, to, 0)
+                match self.fits_alone(from, to) {
+                    true if self.fits(start, to, 0) => STICKY,
+                    true => 0,
+                    false => SOFT,
+                }
             }
-            _ => false,
+            _ => 0,
         }
     }
 

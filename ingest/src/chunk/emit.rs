@@ -35,7 +35,8 @@ impl Document<'_> {
         let off = |&at: &usize| self.units.tokens(from, at).abs_diff(half);
         let inner = from + 1..to;
         let best = inner.clone().filter(|&at| breaks.level(at) > 0 && !breaks.sticky(at)).min_by_key(off);
-        best.or_else(|| inner.clone().filter(|&at| breaks.level(at) > 0).min_by_key(off))
+        best.or_else(|| inner.clone().filter(|&at| breaks.level(at) > 0 && !breaks.parts(at)).min_by_key(off))
+            .or_else(|| inner.clone().filter(|&at| breaks.level(at) > 0).min_by_key(off))
             .or_else(|| inner.min_by_key(off))
     }
 

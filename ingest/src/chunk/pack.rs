@@ -21,6 +21,23 @@ struct Run {
     from: usize,
     to: usize,
     height: u8,
+    /// Where the headings behind the first begin, with their levels: each opens a section too.
+    more: Vec<(usize, u8)>,
+}
+
+impl Run {
+    fn group(&self, from: usize, to: usize) -> Group {
+        let height = self.height(from);
+        Group { from, to, height, whole: height < INSIDE && self.height(to) < INSIDE }
+    }
+
+    /// The height of a boundary in it or at its ends.
+    fn height(&self, unit: usize) -> u8 {
+        if unit == self.from || unit == self.to {
+            return self.height;
+        }
+        self.more.binary_search_by_key(&unit, |&(start, _)| start).map_or(INSIDE, |index| self.more[index].1)
+    }
 }
 
 /// The height of a boundary that is not before a heading.
@@ -31,8 +48,9 @@ impl Document<'_> {
     /// that a section finds its closest relatives first.
     pub(super) fn pack(&self, breaks: &Breaks) -> Vec<Group> {
         let mut groups = Vec::new();
-        for run in self.runs() {
-            self.fill(&run, breaks, &mut groups);
+        let runs = self.runs();
+        for run in &runs {
+            self.fill(run, breaks, &mut groups);
         }
         for height in (1..=INSIDE).rev() {
             self.merge(height, &mut groups);
@@ -46,7 +64,7 @@ impl Document<'_> {
         let mut after_heading = false;
         let mut index = 0;
         let mut levels = self.parsed.headings.iter().filter(|heading| heading.depth == 0);
-        let mut current = Run { from: 0, to: 0, height: 1 };
+        let mut current = Run { from: 0, to: 0, height: 1, more: Vec::new() };
         while let Some(block) = self.parsed.blocks.get(index) {
             index = block.skip as usize;
             let is_heading = block.kind == BlockKind::Heading;
@@ -55,10 +73,12 @@ impl Document<'_> {
                 let start = self.units.holding(block.start, done);
                 if after_heading {
                     current.height = current.height.min(level);
+                    current.more.push((start, level));
                 } else {
                     if start > current.from {
                         current.to = start;
-                        runs.push(std::mem::replace(&mut current, Run { from: start, to: 0, height: level }));
+                        let next = Run { from: start, to: 0, height: level, more: Vec::new() };
+                        runs.push(std::mem::replace(&mut current, next));
                     }
                     current.height = level;
                 }
@@ -89,13 +109,11 @@ impl Document<'_> {
         let mut from = run.from;
         while from < run.to {
             let to = self.furthest(from, run, breaks);
-            let height = if from == run.from { run.height } else { INSIDE };
-            let whole = from == run.from && to == run.to;
-            groups.push(Group { from, to, height, whole });
+            groups.push(run.group(from, to));
             from = to;
         }
         if groups.len() > first + 1 {
-            self.balance(groups, breaks);
+            self.balance(run, groups, breaks);
         }
     }
 
@@ -127,7 +145,8 @@ impl Document<'_> {
             .clone()
             .take_while(|&&at| self.units.tokens(from, at) >= half)
             .max_by_key(|&&at| (breaks.level(at), at))
-            .or_else(|| good.clone().next());
+            .or_else(|| good.clone().next())
+            .or_else(|| fitting.iter().rev().find(|&&at| !breaks.parts(at)));
         best.copied().unwrap_or_else(|| self.squeezed(from, last, run, breaks))
     }
 
@@ -146,7 +165,7 @@ impl Document<'_> {
     }
 
     /// Moves the boundary before the last group if that is small, so that both are about as full.
-    fn balance(&self, groups: &mut [Group], breaks: &Breaks) {
+    fn balance(&self, run: &Run, groups: &mut [Group], breaks: &Breaks) {
         let [.., left, right] = groups else { return };
         let small = self.units.tokens(right.from, right.to);
         if small >= self.room / 4 {
@@ -162,7 +181,7 @@ impl Document<'_> {
             }
             at = breaks.next(at, right.to);
         }
-        (left.to, right.from) = (best.1, best.1);
+        (*left, *right) = (run.group(left.from, best.1), run.group(best.1, right.to));
     }
 
     /// Merges neighbours whose boundary is at least this deep.

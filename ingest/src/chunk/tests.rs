@@ -14,6 +14,7 @@ use super::{chunk, nasty};
 use crate::parse::parse;
 
 mod examples;
+mod found;
 mod hostile;
 
 fn settings(cap: u32, overlap: u32) -> ChunkSettings {
