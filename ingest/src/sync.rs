@@ -24,8 +24,10 @@ use crate::report::SourceReport;
 use crate::source::{Entry, Fetched, Listing, Problem, Snapshot, Source};
 use crate::store::{Begun, BuildSpec, IndexWriter, Publication, StagedDocument};
 
+mod count;
 mod documents;
 
+use count::count;
 use documents::Left;
 
 /// Content held at once between fetching and staging. Too high: memory; too low: more commits and
@@ -402,27 +404,11 @@ impl Sync<'_> {
         report.generation = published.generation;
         report.documents.total = published.documents;
         report.chunks.total = published.chunks;
-        report.chunks.removed = published.removed_chunks - moved;
-        report.chunks.reused = published.chunks - report.chunks.added;
+        report.chunks.removed = published.removed_chunks.saturating_sub(moved);
+        report.chunks.reused = published.chunks.saturating_sub(report.chunks.added);
         report.waiting_for = published.waiting_for;
         Ok(())
     }
-}
-
-fn count(report: &mut SourceReport, begun: &Begun, plan: &Plan, work: &Work) {
-    let made: BTreeSet<&str> = work.staged.iter().map(|(path, ..)| path.as_str()).collect();
-    let documents = &mut report.documents;
-    // A draft that is published is new to readers; a document that became a draft is gone for them.
-    let indexed = |path: &str| begun.known.get(path).is_some_and(|document| document.skipped.is_none());
-    let entries = || plan.added.iter().chain(&plan.changed).map(|entry| entry.path.as_str());
-    documents.added = entries().filter(|path| made.contains(path) && !indexed(path)).count() as u64;
-    documents.changed = entries().filter(|path| made.contains(path) && indexed(path)).count() as u64;
-    documents.renamed = plan.renamed.len() as u64;
-    let turned = work.skipped.iter().filter(|(path, ..)| indexed(path)).count();
-    documents.removed = (plan.removed.iter().filter(|path| indexed(path)).count() + turned) as u64;
-    documents.unchanged = plan.unchanged.len() as u64;
-    report.chunks.added = work.made;
-    report.chunks.reused = report.chunks.total;
 }
 
 fn now() -> String {
