@@ -26,12 +26,22 @@ pub(crate) struct Case<'a> {
 impl Case<'_> {
     /// All laws.
     pub(crate) fn check(&self) {
+        self.check_spans();
+        self.check_structure();
+    }
+
+    /// The laws that citations and budgets rest on.
+    pub(crate) fn check_spans(&self) {
         self.spans_tile_the_document();
         self.lines_are_right();
         self.no_chunk_is_over_the_cap();
+        self.heading_paths_are_those_of_commonmark(&blocks::blocks(self.text, self.body));
+    }
+
+    /// The laws of good chunks: what stays together, what is said before.
+    pub(crate) fn check_structure(&self) {
         self.chunks_end_at_line_ends();
         let blocks = blocks::blocks(self.text, self.body);
-        self.heading_paths_are_those_of_commonmark(&blocks);
         self.the_breadcrumb_is_title_and_headings(&blocks);
         // To Markdown a lone carriage return ends a line, to a citation it does not: blocks can share
         // a line then, and chunks, which end at line ends, part them.
