@@ -144,6 +144,7 @@ impl Config {
                 (None, None) => "needs `folder` or `github`",
                 (Some(_), Some(_)) => "has both `folder` and `github`: use one",
                 (Some(_), None) if source.reference.is_some() => "has a `ref`, but no `github`",
+                _ if source.path.split('/').any(|part| part == "..") => "has a `path` that leads out of it",
                 _ => continue,
             };
             return Err(ConfigError(format!("source {name:?} {problem}")));

@@ -56,10 +56,10 @@ async fn sync(common: &Common, options: &cli::Sync) -> Result<Exit, Failure> {
     for error in report.sources.iter().filter_map(|source| source.error.as_ref()) {
         eprintln!("error: {error}");
     }
-    match report.error {
-        Some(error) => Err(Failure::new(report.exit_code, error)),
-        None => Ok(report.exit_code),
+    if let Some(error) = &report.error {
+        eprintln!("error: {error}");
     }
+    Ok(report.exit_code)
 }
 
 async fn status(common: &Common) -> Result<Exit, Failure> {
@@ -75,7 +75,7 @@ async fn export(common: &Common) -> Result<Exit, Failure> {
     let index = Location::parse(&configuration(common)?.index.url).map_err(Failure::usage)?.open();
     let mut out = BufWriter::new(std::io::stdout().lock());
     export::export(&*index, &mut out).await?;
-    out.flush().map_err(|error| Failure::usage(format!("the export cannot be written: {error}")))?;
+    export::written(out.flush())?;
     Ok(Exit::Done)
 }
 

@@ -39,13 +39,22 @@ pub async fn export(index: &dyn SearchIndex, out: &mut impl Write) -> Result<(),
         let Some(last) = page.last() else { return Ok(()) };
         let next = (last.source.clone(), last.path.clone());
         for document in &page {
-            if let Some(stored) = index.document(&document.source, &document.path).await? {
-                write(&stored, out).map_err(|error| {
-                    Failure::new(Exit::Usage, format!("the export cannot be written: {error}"))
-                })?;
+            if let Some(stored) = index.document(&document.source, &document.path).await?
+                && !written(write(&stored, out))?
+            {
+                return Ok(());
             }
         }
         after = Some(next);
+    }
+}
+
+/// Whether whoever reads still does: a closed pipe (`| head`) is no error, they have seen enough.
+pub fn written(done: std::io::Result<()>) -> Result<bool, Failure> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(Exit::Usage, format!("the export cannot be written: {error}"))),
     }
 }
 

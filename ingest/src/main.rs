@@ -1,6 +1,6 @@
 //! `lectern-ingest`: see `--help`.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return end(Err(Failure::usage(format!("no threads can be started: {error}"))));
+            return end(cli.common.json, Err(Failure::usage(format!("no threads can be started: {error}"))));
         }
     };
     // The daemon ends by itself, in its own time.
@@ -37,15 +37,21 @@ fn main() -> ExitCode {
             )),
         }
     });
-    end(outcome)
+    end(cli.common.json, outcome)
 }
 
-/// Says what went wrong, if anything did, and gives the exit code.
-fn end(outcome: Result<Exit, Failure>) -> ExitCode {
+/// Says what went wrong, if anything did, and gives the exit code. A command that failed before it
+/// had an outcome to print has printed nothing: with `--json` that object is this one.
+fn end(json: bool, outcome: Result<Exit, Failure>) -> ExitCode {
     match outcome {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             eprintln!("error: {}", failure.message);
+            if json {
+                let object = serde_json::json!({ "exit_code": failure.exit, "error": failure.message });
+                // Whoever closed the pipe does not want it.
+                let _ = writeln!(std::io::stdout(), "{object}");
+            }
             ExitCode::from(failure.exit.code())
         }
     }

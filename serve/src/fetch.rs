@@ -2,7 +2,7 @@
 
 use lectern_index::chunk::Hash;
 use lectern_index::citation;
-use lectern_index::document::SourceName;
+use lectern_index::document::{SourceName, printable};
 use lectern_index::search::{Filter, StoredDocument};
 
 use crate::answer::{Answer, FetchAnswer, Provenance, SourceState};
@@ -65,7 +65,7 @@ impl Searcher {
                 let contained = !wanted.is_empty() && known.contains(&wanted);
                 let same_name = file_name(&known) == file_name(&wanted);
                 let bonus = i64::from(contained) * 1000 + i64::from(same_name) * 1000;
-                (-(likeness + bonus), format!("{} (source {})", document.path, document.source))
+                (-(likeness + bonus), format!("{} (source {})", printable(&document.path), document.source))
             })
             .collect();
         near.sort();

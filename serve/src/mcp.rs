@@ -6,6 +6,7 @@ mod tools;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lectern_index::tokens::Tokenizer;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest,
     CustomResult, ErrorCode, ErrorData, Implementation, ListToolsResult, PaginatedRequestParams,
@@ -16,7 +17,7 @@ use rmcp::{RoleServer, ServerHandler};
 use serde::Serialize;
 
 use crate::answer::Answer;
-use crate::arguments::{self, CallError, SearchArguments, SearchCall, StatusArguments};
+use crate::arguments::{self, CallError, MAX_TOKENS, SearchArguments, SearchCall, StatusArguments};
 use crate::budget::value_of;
 use crate::metrics::{Metrics, Outcome};
 use crate::search::Searcher;
@@ -113,7 +114,7 @@ impl ServerHandler for Handler {
         let (outcome, response) = tokio::select! {
             called = tokio::time::timeout(self.timeout, self.dispatch(tool, request)) => match called {
                 Ok(Ok(result)) => (Outcome::Ok, Ok(result)),
-                Ok(Err(error @ CallError::Invalid(_))) => (Outcome::Refused, Ok(failure(error.to_string()))),
+                Ok(Err(error @ CallError::Invalid(_))) => (Outcome::Refused, Ok(failure(brief(&error.to_string())))),
                 Ok(Err(error @ CallError::Index(_))) => {
                     tracing::error!(tool = tool.as_str(), %error, "the index was not read");
                     (Outcome::Failed, Ok(failure(error.to_string())))
@@ -156,5 +157,37 @@ impl ServerHandler for Handler {
 
     async fn on_initialized(&self, _context: NotificationContext<RoleServer>) {
         tracing::debug!("a client is ready");
+    }
+}
+
+/// A refusal within the least budget a caller can set: what is quoted from a call may be of any
+/// length, so the middle goes; what happened stands first, what to change last.
+fn brief(message: &str) -> String {
+    let tokenizer = Tokenizer::cl100k();
+    let mut kept = message.chars().count();
+    let mut text = message.to_owned();
+    // Characters first: nobody needs the tokens of a megabyte counted.
+    while kept > 0 && (kept > 800 || tokenizer.count(&text) > *MAX_TOKENS.start() as usize - 10) {
+        kept = (kept * 3 / 4).min(800);
+        let chars: Vec<char> = message.chars().collect();
+        let (head, tail) = (kept / 2, chars.len() - kept / 2);
+        text = [&chars[..head], &[' ', '…', ' '], &chars[tail..]].concat().into_iter().collect();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_within_the_least_budget() {
+        let advice = "use 200 to 20000";
+        for quoted in ["x", "ab c", "字", "🦀", "\u{1b}[2J"] {
+            let text = brief(&format!("there is no {}: {advice}", quoted.repeat(50_000)));
+            assert!(Tokenizer::cl100k().count(&text) <= 190, "{quoted}");
+            assert!(text.starts_with("there is no") && text.ends_with(advice), "{text}");
+        }
+        assert_eq!(brief("short: do this"), "short: do this");
     }
 }

@@ -20,6 +20,9 @@ fn usage_and_configuration_exit_2() {
         assert_eq!(code, 2, "{arguments:?}: {out}{error}");
         assert!(!error.is_empty(), "{arguments:?} says what to do");
     }
+    let (code, out, _) = workspace.run(&["rollback", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&out).expect("an object, whatever happens");
+    assert_eq!((code, &object["exit_code"]), (2, &2.into()));
     std::fs::write(workspace.root().join("lectern.toml"), "[chunk]\nmax_tokns = 5\n")
         .expect("a written file");
     let (code, _, error) = workspace.run(&["sync", "docs"]);
