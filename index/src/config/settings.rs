@@ -126,8 +126,6 @@ pub struct ServeSettings {
     /// How long requests in flight may take to finish after SIGTERM. Longer than the supervisor's
     /// own grace time has no effect.
     pub grace_seconds: u64,
-    /// How long the embedding of a query may take before the search is answered lexically.
-    pub embed_timeout_ms: u64,
 }
 
 impl Default for ServeSettings {
@@ -141,7 +139,6 @@ impl Default for ServeSettings {
             max_concurrent: 64,
             timeout_seconds: 30,
             grace_seconds: 10,
-            embed_timeout_ms: 2000,
         }
     }
 }

@@ -25,6 +25,10 @@ use crate::metrics::Metrics;
 use crate::search::Searcher;
 use crate::{budget, healthcheck, query, stdio};
 
+/// How long the embedding of a query may take before the answer is lexical. Becomes a setting with
+/// the first embedder that can be configured.
+const EMBED_TIMEOUT: Duration = Duration::from_secs(2);
+
 pub(super) fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { command, stdio, shared } = cli;
     if stdio && command.is_some() {
@@ -86,7 +90,7 @@ fn log(shared: &Shared, serving: bool) -> Result<(), Failure> {
 
 fn searcher(config: &Config) -> Result<(Location, Searcher), Failure> {
     let location = Location::parse(&config.index.url).map_err(|error| usage(error.to_string()))?;
-    let timeout = Duration::from_millis(config.serve.embed_timeout_ms);
+    let timeout = EMBED_TIMEOUT;
     let searcher = Searcher::new(location.open(), None, timeout);
     Ok((location, searcher))
 }
