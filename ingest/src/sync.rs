@@ -26,6 +26,7 @@ use crate::store::{Begun, BuildSpec, IndexWriter, Publication, StagedDocument};
 
 mod count;
 mod documents;
+mod guard;
 
 use count::count;
 use documents::Left;
@@ -163,34 +164,6 @@ impl Sync<'_> {
         let moved = work.moved;
         let publication = self.publication(target, begun, snapshot, &plan, work, &report.failures);
         self.publish(begun, publication, moved, report, progress).await
-    }
-
-    /// Refuses a plan that looks like an accident.
-    fn guard(&self, begun: &Begun, snapshot: &Snapshot, plan: &Plan) -> Result<(), Failure> {
-        if self.allow_mass_delete {
-            return Ok(());
-        }
-        // Against what is served, which under a new fingerprint is another build.
-        let listed: BTreeSet<&str> = snapshot.entries.iter().map(|entry| entry.path.as_str()).collect();
-        let moved: BTreeSet<&str> = plan.renamed.iter().map(|rename| rename.from.as_str()).collect();
-        let removed = begun.served.iter().filter(|path| {
-            let path = path.as_str();
-            !listed.contains(path)
-                && !moved.contains(path)
-                && !snapshot.failures.iter().any(|failure| plan::covers(failure, path))
-        });
-        let listed = listed.len() + snapshot.failures.len();
-        let SyncSettings { mass_delete_ratio, mass_delete_documents, .. } = self.settings;
-        match plan::refusal(
-            listed,
-            begun.served.len(),
-            removed.count(),
-            mass_delete_ratio,
-            mass_delete_documents,
-        ) {
-            Some(reason) => Err(Failure::new(Exit::Refused, format!("source {}: {reason}", begun.source))),
-            None => Ok(()),
-        }
     }
 
     /// The source is at the commit that is published: at most its head's settings changed.
