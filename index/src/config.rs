@@ -27,6 +27,8 @@ const NOT_SETTINGS: &[&str] = &["LECTERN_CONFIG", "LECTERN_TOKEN", "LECTERN_LOG"
 pub struct Config {
     /// Where the index is.
     pub index: IndexSettings,
+    /// What turns text into vectors.
+    pub embedding: EmbeddingSettings,
     /// How documents are cut.
     pub chunk: ChunkConfig,
     /// What a sync may do.

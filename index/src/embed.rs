@@ -1,8 +1,11 @@
 //! [`Embedder`]: turns texts into vectors.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::fingerprint::EmbedderId;
+use crate::tokens::Tokenizer;
 
 /// What a text is, for models that treat the two differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +25,52 @@ pub trait Embedder: Send + Sync {
     /// Length of the vectors.
     fn dimensions(&self) -> u32;
 
-    /// Vectors for `texts`, in their order: each finite, of length one, `dimensions` long.
-    /// One request's worth: the caller keeps to the limits of the service.
-    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// What counts the tokens that [`Embedder::limits`] speaks of.
+    fn tokenizer(&self) -> &Tokenizer;
+
+    /// What one request may hold.
+    fn limits(&self) -> Limits;
+
+    /// Dollars for a million tokens; `None` where nobody said.
+    fn usd_per_million_tokens(&self) -> Option<f64>;
+
+    /// One request: a result for each of `texts`, in their order. It is not tried again here, and
+    /// keeping to [`Embedder::limits`] is the caller's part.
+    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Embedded, EmbedError>;
+}
+
+/// What one request may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Tokens of one text, its prefix not counted.
+    pub input_tokens: usize,
+    /// Texts.
+    pub inputs: usize,
+    /// Tokens of all texts together.
+    pub tokens: usize,
+    /// Requests that may be in flight at once.
+    pub requests: usize,
+}
+
+/// What a request was answered with.
+#[derive(Debug, Clone, Default)]
+pub struct Embedded {
+    /// For each text its vector: finite, of length one, as long as it must be; or what was wrong
+    /// with what came instead.
+    pub vectors: Vec<Result<Vec<f32>, String>>,
+    /// Tokens that the service says it counted.
+    pub tokens: u64,
+    /// What the service says about its rate limits.
+    pub pace: Pace,
+}
+
+/// What a service said about its rate limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Requests that are left, and when there are all of them again.
+    pub requests: Option<(u64, Duration)>,
+    /// Tokens that are left, and when there are all of them again.
+    pub tokens: Option<(u64, Duration)>,
 }
 
 /// Why texts were not embedded.
@@ -36,7 +82,7 @@ pub enum EmbedError {
         /// What happened.
         reason: String,
         /// How long the service asked to wait.
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
     },
     /// The service refused these inputs: trying them again will not help.
     #[error("the embedding service refused the input: {reason}")]
@@ -50,4 +96,23 @@ pub enum EmbedError {
         /// What it said, and what to do.
         reason: String,
     },
+}
+
+/// `vector` made length one, if it can be: `expected` numbers, all finite, not all zero.
+pub fn checked(mut vector: Vec<f32>, expected: u32) -> Result<Vec<f32>, String> {
+    if vector.len() != expected as usize {
+        return Err(format!("a vector of {} numbers instead of {expected}", vector.len()));
+    }
+    // In f64: the squares of legal f32 numbers may be no f32.
+    let norm = vector.iter().map(|&number| f64::from(number).powi(2)).sum::<f64>().sqrt();
+    if !norm.is_finite() {
+        return Err("a vector with a number that is not finite".into());
+    }
+    if norm == 0.0 {
+        return Err("a vector of zeros".into());
+    }
+    for number in &mut vector {
+        *number = (f64::from(*number) / norm) as f32;
+    }
+    Ok(vector)
 }

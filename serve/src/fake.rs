@@ -1,15 +1,16 @@
 //! An index and an embedder that do as a test wants.
 
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lectern_index::document::{Document, SourceName};
-use lectern_index::embed::{EmbedError, Embedder, Kind};
+use lectern_index::embed::{EmbedError, Embedded, Embedder, Kind, Limits};
 use lectern_index::fingerprint::{EmbedderId, Fingerprint};
 use lectern_index::search::{
     Candidate, Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument,
 };
+use lectern_index::tokens::Tokenizer;
 
 use crate::passage::tests::{head, ranked};
 
@@ -80,12 +81,25 @@ impl Embedder for FakeEmbedder {
         2
     }
 
-    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    fn tokenizer(&self) -> &Tokenizer {
+        static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(Tokenizer::cl100k);
+        &TOKENIZER
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { input_tokens: 100, inputs: 1, tokens: 100, requests: 1 }
+    }
+
+    fn usd_per_million_tokens(&self) -> Option<f64> {
+        None
+    }
+
+    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Embedded, EmbedError> {
         assert_eq!((kind, texts.len()), (Kind::Query, 1));
         tokio::time::sleep(self.delay).await;
         if self.fails {
             return Err(EmbedError::Transient { reason: "503".into(), retry_after: None });
         }
-        Ok(vec![vec![1.0, 0.0]])
+        Ok(Embedded { vectors: vec![Ok(vec![1.0, 0.0])], ..Embedded::default() })
     }
 }

@@ -65,9 +65,9 @@ impl Searcher {
         let texts = [query.to_owned()];
         let failure =
             match tokio::time::timeout(self.embed_timeout, embedder.embed(Kind::Query, &texts)).await {
-                Ok(Ok(vectors)) => match vectors.into_iter().next() {
-                    Some(vector) => return Ok((Some(vector), None)),
-                    None => "the embedding service gave no vector",
+                Ok(Ok(embedded)) => match embedded.vectors.into_iter().next() {
+                    Some(Ok(vector)) => return Ok((Some(vector), None)),
+                    Some(Err(_)) | None => "the embedding service gave no vector",
                 },
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the query was not embedded");

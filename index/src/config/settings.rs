@@ -38,6 +38,57 @@ impl Default for ChunkConfig {
     }
 }
 
+/// `[embedding]`: what turns text into vectors. Without it search is lexical. The key is no setting:
+/// it comes from `OPENAI_API_KEY`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbeddingSettings {
+    /// Where vectors come from; left out, there are none.
+    pub provider: Option<Provider>,
+    /// The model's name, as the service knows it; `text-embedding-3-small` if left out.
+    pub model: Option<String>,
+    /// The folder of a local model, as sentence-transformers saves it.
+    pub model_dir: Option<PathBuf>,
+    /// Length of the vectors. Needed for models that Lectern does not know; `text-embedding-3` ones
+    /// can be asked for shorter ones.
+    pub dimensions: Option<u32>,
+    /// Address of a server that speaks OpenAI's protocol, up to and with `/v1`. Where it is not set,
+    /// `OPENAI_BASE_URL` counts, and then `https://api.openai.com/v1`.
+    pub base_url: Option<String>,
+    /// What counts tokens: `cl100k_base`, `o200k_base`, or the path of a `tokenizer.json`. Wrong, and
+    /// a server cuts chunks silently or refuses them.
+    pub tokenizer: Option<String>,
+    /// Tokens the model reads of one text; chunks are never longer. Too high: the end of a chunk is
+    /// not found by its meaning.
+    pub max_input_tokens: Option<u32>,
+    /// What the model wants in front of a document.
+    pub document_prefix: Option<String>,
+    /// What the model wants in front of a question.
+    pub query_prefix: Option<String>,
+    /// Price of a million tokens in dollars, where Lectern does not know it or you pay another one.
+    pub usd_per_million_tokens: Option<f64>,
+    /// A run that would cost more is refused. What it has embedded until then is kept.
+    pub max_cost_usd: Option<f64>,
+    /// Requests in flight at once. Too high: the service refuses more of them. Too low: a first sync
+    /// takes long. Default 8.
+    pub concurrent_requests: Option<usize>,
+    /// How long one request may take. Too low: slow answers are paid for and asked for again.
+    /// Default 60.
+    pub timeout_seconds: Option<u64>,
+    /// How long a run may go on without any answer before it gives up (exit code 4). Default 600.
+    pub deadline_seconds: Option<u64>,
+}
+
+/// Who makes vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// OpenAI, or a server that speaks its protocol (`base_url`).
+    Openai,
+    /// A model on this machine (`model_dir`).
+    Local,
+}
+
 /// `[sync]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
