@@ -7,6 +7,9 @@ use async_trait::async_trait;
 use crate::fingerprint::EmbedderId;
 use crate::tokens::Tokenizer;
 
+#[cfg(feature = "local")]
+pub mod local;
+
 /// What a text is, for models that treat the two differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
