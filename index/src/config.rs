@@ -111,11 +111,13 @@ impl Config {
                 "a GitHub App needs both github.app_id and github.installation_id".into(),
             ));
         }
+        self.embedding.check().map_err(ConfigError)?;
         let serve = &self.serve;
         for (name, value, least) in [
             ("max_body_bytes", serve.max_body_bytes as u64, 1024),
             ("max_concurrent", serve.max_concurrent as u64, 1),
             ("timeout_seconds", serve.timeout_seconds, 1),
+            ("embed_timeout_ms", serve.embed_timeout_ms, 1),
         ] {
             if value < least {
                 return Err(ConfigError(format!("serve.{name} = {value}: use {least} or more")));
@@ -285,6 +287,8 @@ mod tests {
             "github.deadline_seconds=0",
             "github.app_id=1",
             "serve.max_concurrent=0",
+            "embedding.provider=cohere",
+            "embedding.model=x",
             "nonsense",
         ] {
             assert!(load("", &[], &[set]).is_err(), "{set}");

@@ -24,7 +24,7 @@ pub async fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Sync(options) => sync(common, options).await,
         Command::Daemon => crate::daemon::daemon(configuration(common)?).await,
         Command::Status => status(common).await,
-        Command::Export => export(common).await,
+        Command::Export { vectors } => export(common, *vectors).await,
         Command::Verify { repair } => verify(common, *repair).await,
         Command::RebuildLedger => rebuild_ledger(common).await,
         Command::Backup { file } => {
@@ -71,10 +71,10 @@ async fn status(common: &Common) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn export(common: &Common) -> Result<Exit, Failure> {
+async fn export(common: &Common, vectors: bool) -> Result<Exit, Failure> {
     let index = Location::parse(&configuration(common)?.index.url).map_err(Failure::usage)?.open();
     let mut out = BufWriter::new(std::io::stdout().lock());
-    export::export(&*index, &mut out).await?;
+    export::export(&*index, vectors, &mut out).await?;
     export::written(out.flush())?;
     Ok(Exit::Done)
 }
@@ -89,7 +89,7 @@ async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
         let mut report = Report::begin(false);
         let options =
             cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
-        run::sync_all(&config, &options, &store, &targets, &mut report).await;
+        run::sync_all(&config, &options, &run::embedder(&config)?, &store, &targets, &mut report).await?;
         if report.of_sources() != Exit::Done {
             print(common, &report, |report| report.to_text(run::colour()))?;
             return Ok(report.of_sources());
@@ -125,7 +125,7 @@ async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
     let (config, path) = index(common)?;
     let _lock = Lock::take(&path)?;
     let store = SqliteStore::open_read(&path).await?;
-    let current = run::spec(&config, None).fingerprint;
+    let current = run::spec(&config, run::embedder(&config)?.as_deref(), None).fingerprint;
     let pruned = prune::prune(&store, &config, options, &current).await?;
     print(common, &pruned, |pruned| {
         let names: Vec<&str> = pruned.sources.iter().map(|name| name.as_str()).collect();
