@@ -1,18 +1,15 @@
 //! Markdown to blocks and headings with their places in the file.
 //!
-//! One parse for `.md` and `.mdx`, so that renaming a file changes nothing. What CommonMark does
-//! not know (MDX imports and components, shortcodes, `:::` admonitions) arrives as paragraphs and
-//! HTML blocks: it is text like any other, and structure around it stays what it is.
+//! One parse for `.md` and `.mdx` ([`markdown::read`]), so that renaming a file changes nothing. What
+//! CommonMark does not know (MDX imports and components, shortcodes, `:::` admonitions) arrives as
+//! paragraphs and HTML blocks: it is text like any other, and structure around it stays what it is.
 
-mod heading;
-mod slug;
+use std::ops::Range;
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use lectern_index::markdown::{self, Heading, Headings};
+use pulldown_cmark::{Event, Tag, TagEnd};
 
 use crate::front_matter::{self, FrontMatter};
-
-pub use heading::Heading;
-use heading::Headings;
 
 /// What a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,38 +89,20 @@ impl Parsed {
     }
 }
 
-/// CommonMark with GitHub's tables, footnotes, strikethrough, task lists and alerts.
-///
-/// Not smart punctuation, which changes text; not math, which eats `$PATH:$HOME`; not heading
-/// attributes, which would eat the `{props}` of MDX (`{#id}` is read by [`Heading`] itself).
-pub const OPTIONS: Options = Options::ENABLE_TABLES
-    .union(Options::ENABLE_FOOTNOTES)
-    .union(Options::ENABLE_STRIKETHROUGH)
-    .union(Options::ENABLE_TASKLISTS)
-    .union(Options::ENABLE_GFM);
-
 /// Parses a document of at most 4 GiB. Never fails: every text is Markdown.
 pub fn parse(text: &str) -> Parsed {
     let (front, body) = front_matter::split(text);
-    // A byte order mark without front matter is part of the body, but no part of its Markdown.
-    let markdown = if text[body..].starts_with('\u{feff}') { body + '\u{feff}'.len_utf8() } else { body };
-    let mut builder = Builder {
-        text,
-        offset: markdown as u32,
-        parsed: Parsed { front, body: body as u32, ..Parsed::default() },
-        ..Builder::default()
-    };
-    for (event, range) in Parser::new_ext(&text[markdown..], OPTIONS).into_offset_iter() {
-        builder.event(event, range.start as u32, range.end as u32);
-    }
-    builder.finish(text.len() as u32)
+    let start = || Builder { text, ..Builder::default() };
+    let builder = markdown::read(&text[body..], start, |builder, event, place| {
+        builder.event(event, body + place.start..body + place.end);
+    });
+    Parsed { front, body: body as u32, ..builder.finish() }
 }
 
 #[derive(Default)]
 struct Builder<'a> {
     text: &'a str,
     parsed: Parsed,
-    offset: u32,
     open: Vec<u32>,
     headings: Headings,
     table_rows: u32,
@@ -131,23 +110,17 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     #[inline]
-    fn event(&mut self, event: Event<'_>, start: u32, end: u32) {
-        let (start, end) = (start + self.offset, end + self.offset);
+    fn event(&mut self, event: Event<'_>, place: Range<usize>) {
+        self.headings.event(&event, &place);
+        let (start, end) = (place.start as u32, place.end as u32);
         match event {
             Event::Start(tag) => self.start(&tag, start, end),
-            Event::End(tag) => self.end(tag, end),
+            Event::End(tag) => self.end(tag),
             Event::Rule => {
                 self.push(BlockKind::Rule, start, end);
                 self.close();
             }
-            Event::Code(code) => {
-                if self.headings.is_open() {
-                    self.headings.text(&code);
-                }
-                self.parsed.codes.push((start, end));
-            }
-            Event::Text(text) if self.headings.is_open() => self.headings.text(&text),
-            Event::SoftBreak | Event::HardBreak if self.headings.is_open() => self.headings.text(" "),
+            Event::Code(_) => self.parsed.codes.push((start, end)),
             _ => {}
         }
     }
@@ -159,10 +132,7 @@ impl Builder<'_> {
         let start = start + range.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count() as u32;
         let kind = match tag {
             Tag::Paragraph => BlockKind::Paragraph,
-            Tag::Heading { level, .. } => {
-                self.headings.open(start, number(*level), self.open.len() as u16);
-                BlockKind::Heading
-            }
+            Tag::Heading { .. } => BlockKind::Heading,
             Tag::CodeBlock(_) => BlockKind::Code,
             Tag::HtmlBlock => BlockKind::Html,
             Tag::BlockQuote(_) => BlockKind::Quote,
@@ -189,22 +159,21 @@ impl Builder<'_> {
     }
 
     #[inline]
-    fn end(&mut self, tag: TagEnd, end: u32) {
+    fn end(&mut self, tag: TagEnd) {
         match tag {
-            TagEnd::TableRow if self.table_rows == 1 => return,
-            TagEnd::Heading(_) => self.headings.close(),
-            TagEnd::BlockQuote(_) | TagEnd::Item | TagEnd::FootnoteDefinition => {
-                self.headings.leave(self.open.len() as u16, end);
-            }
+            TagEnd::TableRow if self.table_rows == 1 => {}
             TagEnd::Paragraph
+            | TagEnd::Heading(_)
             | TagEnd::CodeBlock
             | TagEnd::HtmlBlock
+            | TagEnd::BlockQuote(_)
             | TagEnd::List(_)
+            | TagEnd::Item
+            | TagEnd::FootnoteDefinition
             | TagEnd::Table
-            | TagEnd::TableRow => {}
-            _ => return,
+            | TagEnd::TableRow => self.close(),
+            _ => {}
         }
-        self.close();
     }
 
     fn push(&mut self, kind: BlockKind, start: u32, end: u32) {
@@ -219,15 +188,11 @@ impl Builder<'_> {
         }
     }
 
-    fn finish(mut self, end: u32) -> Parsed {
-        self.parsed.headings = self.headings.finish(end);
+    fn finish(mut self) -> Parsed {
+        self.parsed.headings = self.headings.finish(self.text.len());
         self.parsed.tables.retain(|table| table.body < table.end);
         self.parsed
     }
-}
-
-fn number(level: HeadingLevel) -> u8 {
-    level as u8
 }
 
 #[cfg(test)]

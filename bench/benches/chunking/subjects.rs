@@ -4,9 +4,10 @@ use std::hint::black_box;
 
 use lectern_index::chunk::Chunk;
 use lectern_index::fingerprint::ChunkSettings;
+use lectern_index::markdown::OPTIONS;
 use lectern_index::tokens::Tokenizer;
 use lectern_ingest::chunk::chunk;
-use lectern_ingest::parse::{OPTIONS, parse};
+use lectern_ingest::parse::parse;
 use rayon::prelude::*;
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter};
 

@@ -2,10 +2,11 @@
 
 use std::cell::OnceCell;
 
+use lectern_index::markdown::Heading;
 use lectern_index::tokens::Tokenizer;
 
 use super::units::Units;
-use crate::parse::{Heading, Parsed};
+use crate::parse::Parsed;
 
 /// No text of this many bytes a token is worth counting: it is over any budget.
 const BYTES_PER_TOKEN: usize = 32;

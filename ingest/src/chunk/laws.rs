@@ -43,9 +43,9 @@ impl Case<'_> {
         self.chunks_end_at_line_ends();
         let blocks = blocks::blocks(self.text, self.body);
         self.the_breadcrumb_is_title_and_headings(&blocks);
-        // To Markdown a lone carriage return ends a line, to a citation it does not: blocks can share
-        // a line then, and chunks, which end at line ends, part them.
-        let shared = self.text.replace("\r\n", "").contains('\r');
+        // To Markdown a carriage return alone ends a line, to a citation it does not: blocks can share
+        // a line then, and chunks, which end at line ends, do not part them.
+        let shared = self.text.split('\n').any(|line| line.trim().contains('\r'));
         if self.overlap == 0 && !shared {
             self.blocks_are_cut_only_where_they_alone_are_over_the_cap(&blocks);
             self.no_heading_ends_a_chunk(&blocks);

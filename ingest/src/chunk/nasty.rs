@@ -72,7 +72,7 @@ fn block() -> impl Strategy<Value = String> {
 }
 
 /// A document: blocks apart by one or more line ends, with or without front matter, byte order
-/// mark, Windows line ends, stray bytes.
+/// mark, Windows line ends, lines that begin with a carriage return, stray characters.
 pub(crate) fn document() -> impl Strategy<Value = String> {
     let front = prop_oneof![
         5 => Just(String::new()),
@@ -86,8 +86,11 @@ pub(crate) fn document() -> impl Strategy<Value = String> {
         front,
         blocks,
         any::<(bool, bool)>(),
-        0..6,
-        prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..3),
+        0..12,
+        prop::collection::vec(
+            (any::<prop::sample::Index>(), prop_oneof![9 => any::<char>(), 1 => Just('\r')]),
+            0..3,
+        ),
     )
         .prop_map(|(front, blocks, (bom, open_end), line_end, stray)| {
             let mut text: String = blocks.into_iter().map(|(block, gap)| block + gap).collect();
@@ -100,7 +103,8 @@ pub(crate) fn document() -> impl Strategy<Value = String> {
             }
             text = format!("{}{front}{text}", if bom { "\u{feff}" } else { "" });
             match line_end {
-                0 => text.replace('\n', "\r\n"),
+                0 | 1 => text.replace('\n', "\r\n"),
+                2 => text.replace('\n', "\n\r"),
                 _ => text,
             }
         })

@@ -56,12 +56,12 @@ impl Units {
         };
         let (mut start, mut seen) = (parsed.body as usize, parsed.body as usize);
         let mut index = 0;
-        // The first block takes the blank lines before it; a block that begins inside a line (a
-        // lone carriage return ends the one before) goes to the block before.
+        // The first block takes the blank lines before it; a block that begins inside a line (to
+        // Markdown a carriage return alone ends one) or is white space goes to the block before.
         while let Some(block) = parsed.blocks.get(index) {
             let newline = text[seen..block.start as usize].rfind('\n').map(|newline| seen + newline + 1);
             if let Some(line) = newline.filter(|_| index > 0)
-                && begins_a_line(&text[line..])
+                && !is_blank(&text[line..])
             {
                 counter.block(start, line, fine);
                 start = line;
@@ -120,6 +120,11 @@ impl Units {
     }
 }
 
+/// Whether the line that the text begins with is white space.
+fn is_blank(text: &str) -> bool {
+    !begins_a_line(text) && text.split('\n').next().is_none_or(|line| line.trim().is_empty())
+}
+
 struct Counter<'a> {
     text: &'a str,
     tokenizer: &'a Tokenizer,
@@ -171,7 +176,7 @@ impl Counter<'_> {
     fn lines(&mut self, start: usize, end: usize) {
         let (mut from, mut at, mut blank) = (start, start, true);
         for line in self.text[start..end].split_inclusive('\n') {
-            let begins = begins_a_line(line);
+            let begins = !is_blank(line);
             if begins && !blank {
                 self.line(from, at);
                 from = at;

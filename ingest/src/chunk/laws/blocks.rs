@@ -1,6 +1,9 @@
-// Blocks and sections, read with pulldown-cmark and nothing else.
+// Blocks and sections, from the events of the parser and nothing else.
 
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use std::ops::Range;
+
+use lectern_index::markdown;
+use pulldown_cmark::{Event, Tag, TagEnd};
 
 /// A block as pulldown-cmark reports it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,16 +18,16 @@ pub(super) struct Block {
     pub(super) section: usize,
 }
 
-/// pulldown-cmark's events, placed in the whole text.
-pub(super) fn events(text: &str, body: usize) -> Vec<(Event<'_>, std::ops::Range<usize>)> {
-    let skip = if text[body..].starts_with('\u{feff}') { body + 3 } else { body };
-    let events = Parser::new_ext(&text[skip..], lectern_ingest_options()).into_offset_iter();
+/// The events of the body, placed in the whole text.
+pub(super) fn events(text: &str, body: usize) -> Vec<(Event<'static>, Range<usize>)> {
     // An item behind a tab is said to begin with the line end before it.
-    let place = |range: std::ops::Range<usize>| {
-        let text = &text[range.start + skip..range.end + skip];
-        range.end + skip - text.trim_start_matches(['\n', '\r']).len()..range.end + skip
+    let place = |range: Range<usize>| {
+        let text = &text[range.start + body..range.end + body];
+        range.end + body - text.trim_start_matches(['\n', '\r']).len()..range.end + body
     };
-    events.map(|(event, range)| (event, place(range))).collect()
+    markdown::read(&text[body..], Vec::new, |events, event, range| {
+        events.push((event.into_static(), place(range)));
+    })
 }
 
 /// The blocks in order, with the sections of headings.
@@ -93,7 +96,7 @@ pub(super) fn blocks(text: &str, body: usize) -> Vec<Block> {
     blocks
 }
 
-fn contains(block: &Block, range: &std::ops::Range<usize>) -> bool {
+fn contains(block: &Block, range: &Range<usize>) -> bool {
     block.start <= range.start && range.end <= block.end
 }
 
@@ -119,13 +122,4 @@ fn sections(blocks: &mut [Block]) {
             blocks[index].section = next.unwrap_or(end);
         }
     }
-}
-
-fn lectern_ingest_options() -> pulldown_cmark::Options {
-    use pulldown_cmark::Options;
-    Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_GFM
 }

@@ -30,3 +30,19 @@ fn a_line_whose_pieces_seem_to_fit_is_still_over_the_cap() {
         check(&text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn a_line_that_begins_with_a_carriage_return_is_a_line() {
+    let spans: Vec<_> = chunks("# A\n\rone two three four five six seven\n\r# B\n\r\neight\n", 16)
+        .into_iter()
+        .map(|chunk| chunk.text)
+        .collect();
+    assert_eq!(spans, ["# A\n\rone two three four five six seven\n", "\r# B\n\r\neight\n"]);
+    let text =
+        "# A\n\n- one two three four\n\r- five six seven eight\n\r\r- nine\n\r```\nten\n\r```\n\r# B\n"
+            .repeat(3);
+    for cap in 16..40 {
+        check(&text, cap, 0, "cl100k_base");
+        check(&text, cap, 0, "o200k_base");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// The anchors given so far in a document.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Slugs {
     /// How often each slug was asked for again.
     seen: HashMap<String, u32>,

@@ -1,5 +1,9 @@
 //! Headings: their texts, anchors and the sections they open.
 
+use std::ops::Range;
+
+use pulldown_cmark::{Event, Tag, TagEnd};
+
 use super::slug::Slugs;
 
 /// Longest heading text that is kept, in bytes. It stands in every chunk of its section, so
@@ -16,8 +20,8 @@ pub struct Heading {
     pub end: u32,
     /// 1 to 6.
     pub level: u8,
-    /// How many blocks the heading is in; 0 for those of the document itself.
-    pub depth: u16,
+    /// How many quotes, lists, items and footnotes the heading is in; 0 for those of the document itself.
+    pub depth: u32,
     /// Index of the heading whose section this one is in.
     pub parent: Option<u32>,
     /// Its text without markup, on one line.
@@ -26,29 +30,57 @@ pub struct Heading {
     pub anchor: String,
 }
 
-/// Collects headings while a document is parsed.
-#[derive(Default)]
-pub(super) struct Headings {
+/// Collects the headings of a text from the events of its parse.
+#[derive(Debug, Default)]
+pub struct Headings {
     done: Vec<Heading>,
     /// Indices of the headings whose sections are still open.
     sections: Vec<u32>,
+    /// How many quotes, lists, items and footnotes the next event is in.
+    depth: u32,
     text: String,
     reading: bool,
     slugs: Slugs,
 }
 
 impl Headings {
-    pub(super) fn is_open(&self) -> bool {
-        self.reading
+    /// Takes the next event, and its place in bytes.
+    #[inline]
+    pub fn event(&mut self, event: &Event<'_>, place: &Range<usize>) {
+        match event {
+            Event::Start(Tag::Heading { level, .. }) => self.open(place.start as u32, *level as u8),
+            Event::End(TagEnd::Heading(_)) => self.close(),
+            Event::Start(Tag::BlockQuote(_) | Tag::List(_) | Tag::Item | Tag::FootnoteDefinition(_)) => {
+                self.depth += 1;
+            }
+            Event::End(
+                TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item | TagEnd::FootnoteDefinition,
+            ) => {
+                self.leave(place.end as u32);
+                self.depth -= 1;
+            }
+            Event::Text(text) | Event::Code(text) if self.reading => self.text(text),
+            Event::SoftBreak | Event::HardBreak if self.reading => self.text(" "),
+            _ => {}
+        }
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    /// The headings of a text that ends at byte `end`, in order.
+    pub fn finish(mut self, end: usize) -> Vec<Heading> {
+        for index in self.sections {
+            self.done[index as usize].end = end as u32;
+        }
+        self.done
+    }
+
+    fn text(&mut self, text: &str) {
         if self.text.len() < MAX_TEXT * 2 {
             self.text.push_str(text);
         }
     }
 
-    pub(super) fn open(&mut self, start: u32, level: u8, depth: u16) {
+    fn open(&mut self, start: u32, level: u8) {
+        let depth = self.depth;
         while let Some(&index) = self.sections.last() {
             let last = &mut self.done[index as usize];
             if last.depth < depth || (last.depth == depth && last.level < level) {
@@ -72,7 +104,7 @@ impl Headings {
         });
     }
 
-    pub(super) fn close(&mut self) {
+    fn close(&mut self) {
         self.reading = false;
         let Some(heading) = self.done.last_mut() else { return };
         let (text, id) = take_id(self.text.trim_end());
@@ -93,24 +125,16 @@ impl Headings {
         };
     }
 
-    /// Closes the sections of headings inside a container that ends at `end`, the container's own
-    /// depth being `depth` - 1.
-    pub(super) fn leave(&mut self, depth: u16, end: u32) {
+    /// Closes the sections of the headings in the block that ends here.
+    fn leave(&mut self, end: u32) {
         while let Some(&index) = self.sections.last() {
             let last = &mut self.done[index as usize];
-            if last.depth < depth {
+            if last.depth < self.depth {
                 break;
             }
             last.end = end;
             self.sections.pop();
         }
-    }
-
-    pub(super) fn finish(mut self, end: u32) -> Vec<Heading> {
-        for index in self.sections {
-            self.done[index as usize].end = end;
-        }
-        self.done
     }
 }
 
