@@ -17,3 +17,4 @@ pub mod query;
 pub mod search;
 pub mod sqlite;
 pub mod tokens;
+mod vectors;
