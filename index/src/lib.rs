@@ -18,3 +18,4 @@ pub mod query;
 pub mod search;
 pub mod sqlite;
 pub mod tokens;
+mod vectors;

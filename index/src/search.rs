@@ -23,6 +23,12 @@ pub trait SearchIndex: Send + Sync {
     /// list best first, equal scores by chunk id.
     async fn search(&self, search: &Search) -> Result<Found, ReadError>;
 
+    /// Loads what searches by vector need, where it is not loaded yet, so that they do not wait for
+    /// it. Nothing depends on its being called.
+    async fn prepare(&self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
     /// A document with all its chunks in order; `None` where there is none of that name.
     async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError>;
 

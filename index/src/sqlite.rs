@@ -8,17 +8,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::RwLock;
 
-use crate::chunk::{Chunk, ChunkId};
-use crate::document::{BlobSha, Document, SourceName};
+use crate::document::{Document, SourceName};
 use crate::fingerprint::{EmbedderId, Fingerprint};
-use crate::head::{Head, Repository};
-use crate::search::{
-    Candidate, Filter, Found, ReadError, Search, SearchIndex, Status, StoredChunk, StoredDocument,
-};
+use crate::search::{Candidate, Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument};
+
+mod dense;
+mod rows;
+
+use dense::Snapshot;
+pub(crate) use rows::chunk_id;
+use rows::stored_chunk;
+pub use rows::{chunk, document, read_document, read_head, read_heads};
 
 /// The newest migration this program knows: a file of another schema is refused with advice.
 pub const SCHEMA: i64 = 1;
@@ -30,29 +34,41 @@ const WEIGHTS: (f64, f64, f64) = (2.0, 2.0, 1.0);
 pub struct SqliteIndex {
     path: PathBuf,
     open: RwLock<Option<(FileId, SqlitePool)>>,
+    snapshot: Snapshot,
 }
 
 /// Device and inode: changes when a file is replaced.
 type FileId = (u64, u64);
 
+/// One published state, read in one transaction.
+struct Reading {
+    db: Transaction<'static, Sqlite>,
+    file: FileId,
+    build: Build,
+}
+
 /// The build that is served, found at the beginning of each call.
 struct Build {
     number: i64,
+    since: String,
+    dimensions: Option<usize>,
     status: Status,
 }
 
 impl SqliteIndex {
     /// An index at `path`, which need not exist yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, open: RwLock::new(None) }
+        Self { path, open: RwLock::new(None), snapshot: Snapshot::default() }
     }
 
-    async fn begin(&self) -> Result<sqlx::Transaction<'static, Sqlite>, ReadError> {
-        let pool = self.pool().await?;
-        pool.begin().await.map_err(|error| self.unreadable(error))
+    async fn read(&self) -> Result<Reading, ReadError> {
+        let (file, pool) = self.pool().await?;
+        let mut db = pool.begin().await.map_err(|error| self.unreadable(error))?;
+        let build = self.read_build(&mut db).await.map_err(|error| self.unreadable(error))?;
+        Ok(Reading { db, file, build })
     }
 
-    async fn pool(&self) -> Result<SqlitePool, ReadError> {
+    async fn pool(&self) -> Result<(FileId, SqlitePool), ReadError> {
         let id = file_id(&self.path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => self.missing(),
             _ => self.unreadable(error),
@@ -60,19 +76,19 @@ impl SqliteIndex {
         if let Some((known, pool)) = &*self.open.read().await
             && *known == id
         {
-            return Ok(pool.clone());
+            return Ok((id, pool.clone()));
         }
         let mut open = self.open.write().await;
         if let Some((known, pool)) = &*open
             && *known == id
         {
-            return Ok(pool.clone());
+            return Ok((id, pool.clone()));
         }
         let pool = connect(&self.path).await.map_err(|error| self.unreadable(error))?;
         self.check_schema(&pool).await?;
         // The old pool, of a file that is no more, closes when its last reader has finished.
         *open = Some((id, pool.clone()));
-        Ok(pool)
+        Ok((id, pool))
     }
 
     async fn check_schema(&self, pool: &SqlitePool) -> Result<(), ReadError> {
@@ -118,17 +134,15 @@ impl SqliteIndex {
         ReadError::Unreadable { location: self.location(), reason }
     }
 
-    async fn build(&self, db: &mut SqliteConnection) -> Result<Build, ReadError> {
-        self.read_build(db).await.map_err(|error| self.unreadable(error))
-    }
-
     async fn read_build(&self, db: &mut SqliteConnection) -> Result<Build, sqlx::Error> {
-        let row = sqlx::query("SELECT build, fingerprint, embedder FROM builds WHERE state = 'serving'")
-            .fetch_optional(&mut *db)
-            .await?;
+        let row = sqlx::query(
+            "SELECT build, fingerprint, embedder, dimensions, switched_at FROM builds WHERE state = 'serving'",
+        )
+        .fetch_optional(&mut *db)
+        .await?;
         let Some(row) = row else {
             let status = Status { fingerprint: None, embedder: None, heads: Vec::new() };
-            return Ok(Build { number: 0, status });
+            return Ok(Build { number: 0, since: String::new(), dimensions: None, status });
         };
         let number: i64 = row.try_get("build")?;
         let heads = read_heads(&mut *db, number).await?;
@@ -137,31 +151,38 @@ impl SqliteIndex {
             embedder: row.try_get::<Option<String>, _>("embedder")?.map(EmbedderId::from_stored),
             heads,
         };
-        Ok(Build { number, status })
+        let dimensions = row.try_get::<Option<i64>, _>("dimensions")?.map(|n| n as usize);
+        Ok(Build { number, since: row.try_get("switched_at")?, dimensions, status })
     }
 }
 
 #[async_trait]
 impl SearchIndex for SqliteIndex {
     async fn status(&self) -> Result<Status, ReadError> {
-        let mut db = self.begin().await?;
-        Ok(self.build(&mut db).await?.status)
+        Ok(self.read().await?.build.status)
     }
 
     async fn search(&self, search: &Search) -> Result<Found, ReadError> {
-        let mut db = self.begin().await?;
-        let build = self.build(&mut db).await?;
+        let (mut reading, dense) = match &search.vector {
+            Some(vector) => self.dense(vector, search).await?,
+            None => (self.read().await?, Vec::new()),
+        };
+        let Reading { db, build, .. } = &mut reading;
         let lexical = if search.terms.is_empty() || build.status.fingerprint.is_none() {
             Vec::new()
         } else {
-            bm25(&mut db, build.number, search).await.map_err(|error| self.unreadable(error))?
+            bm25(db, build.number, search).await.map_err(|error| self.unreadable(error))?
         };
-        Ok(Found { lexical, dense: Vec::new(), status: build.status })
+        Ok(Found { lexical, dense, status: reading.build.status })
+    }
+
+    async fn prepare(&self) -> Result<(), ReadError> {
+        let reading = self.read().await?;
+        self.with_vectors(reading).await.map(drop)
     }
 
     async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError> {
-        let mut db = self.begin().await?;
-        let build = self.build(&mut db).await?;
+        let Reading { mut db, build, .. } = self.read().await?;
         let Some(head) = build.status.heads.into_iter().find(|head| head.source == *source) else {
             return Ok(None);
         };
@@ -196,8 +217,7 @@ impl SearchIndex for SqliteIndex {
         after: Option<&(SourceName, String)>,
         limit: usize,
     ) -> Result<Vec<Document>, ReadError> {
-        let mut db = self.begin().await?;
-        let build = self.build(&mut db).await?;
+        let Reading { mut db, build, .. } = self.read().await?;
         let mut query = QueryBuilder::<Sqlite>::new(
             "SELECT d.* FROM documents d JOIN heads h ON h.build = d.build AND h.source = d.source \
              WHERE d.generation <= h.generation AND d.build = ",
@@ -274,125 +294,4 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     if let Some(version) = &filter.version {
         query.push(" AND h.version = ").push_bind(version.clone());
     }
-}
-
-/// Reads a published document of a build with its chunks.
-pub async fn read_document(
-    db: &mut SqliteConnection,
-    build: i64,
-    head: Head,
-    path: &str,
-) -> Result<Option<StoredDocument>, sqlx::Error> {
-    let found = sqlx::query(
-        "SELECT * FROM documents WHERE build = ? AND source = ? AND path = ? AND generation <= ?",
-    )
-    .bind(build)
-    .bind(head.source.as_str())
-    .bind(path)
-    .bind(head.generation as i64)
-    .fetch_optional(&mut *db)
-    .await?;
-    let Some(row) = found else { return Ok(None) };
-    let chunks = sqlx::query("SELECT * FROM chunks WHERE document = ? ORDER BY ordinal")
-        .bind(row.try_get::<i64, _>("document")?)
-        .fetch_all(&mut *db)
-        .await?;
-    Ok(Some(StoredDocument {
-        document: document(&row)?,
-        chunks: chunks.iter().map(chunk).collect::<Result<_, _>>()?,
-        head,
-    }))
-}
-
-/// Names what a row holds that it should not.
-fn corrupt(what: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("{what} is damaged: run `lectern-ingest verify`").into())
-}
-
-fn source(row: &SqliteRow) -> Result<SourceName, sqlx::Error> {
-    SourceName::parse(row.try_get("source")?).map_err(|_| corrupt("a source's name"))
-}
-
-/// Reads the heads of a build, by source.
-pub async fn read_heads(db: &mut SqliteConnection, build: i64) -> Result<Vec<Head>, sqlx::Error> {
-    let rows =
-        sqlx::query("SELECT * FROM heads WHERE build = ? ORDER BY source").bind(build).fetch_all(db).await?;
-    rows.iter().map(head).collect()
-}
-
-/// Reads a source's head in a build.
-pub async fn read_head(
-    db: &mut SqliteConnection,
-    build: i64,
-    source: &SourceName,
-) -> Result<Option<Head>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM heads WHERE build = ? AND source = ?")
-        .bind(build)
-        .bind(source.as_str())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(head).transpose()
-}
-
-fn head(row: &SqliteRow) -> Result<Head, sqlx::Error> {
-    let repository = match (row.try_get("repository_url")?, row.try_get("repository_path")?) {
-        (Some(url), Some(path)) => Some(Repository { url, path }),
-        _ => None,
-    };
-    Ok(Head {
-        source: source(row)?,
-        generation: row.try_get::<i64, _>("generation")? as u64,
-        commit: row.try_get("commit_sha")?,
-        repository,
-        version: row.try_get("version")?,
-        url_template: row.try_get("url_template")?,
-        indexed_at: row.try_get("indexed_at")?,
-        checked_at: row.try_get("checked_at")?,
-        commits_behind: row.try_get::<Option<i64>, _>("commits_behind")?.map(|n| n as u64),
-        documents: row.try_get::<i64, _>("documents")? as u64,
-        chunks: row.try_get::<i64, _>("chunks")? as u64,
-    })
-}
-
-/// Reads a row of `documents`.
-pub fn document(row: &SqliteRow) -> Result<Document, sqlx::Error> {
-    Ok(Document {
-        source: source(row)?,
-        path: row.try_get("path")?,
-        blob_sha: BlobSha::parse(row.try_get("blob_sha")?).ok_or_else(|| corrupt("a blob SHA"))?,
-        title: row.try_get("title")?,
-        summary: row.try_get("summary")?,
-        entities: serde_json::from_str(row.try_get("entities")?)
-            .map_err(|_| corrupt("a list of entities"))?,
-        lines: row.try_get("lines")?,
-        tokens: row.try_get("tokens")?,
-        updated_at: row.try_get("updated_at")?,
-    })
-}
-
-/// Reads a row of `chunks`.
-pub fn chunk(row: &SqliteRow) -> Result<Chunk, sqlx::Error> {
-    Ok(Chunk {
-        ordinal: row.try_get("ordinal")?,
-        start_byte: row.try_get("start_byte")?,
-        end_byte: row.try_get("end_byte")?,
-        start_line: row.try_get("start_line")?,
-        end_line: row.try_get("end_line")?,
-        heading_path: serde_json::from_str(row.try_get("heading_path")?)
-            .map_err(|_| corrupt("a heading path"))?,
-        anchor: row.try_get("anchor")?,
-        tokens: row.try_get("tokens")?,
-        context: row.try_get("context")?,
-        text: row.try_get("text")?,
-    })
-}
-
-fn stored_chunk(row: &SqliteRow) -> Result<StoredChunk, sqlx::Error> {
-    Ok(StoredChunk {
-        id: ChunkId::from_bytes(row.try_get("id")?).ok_or_else(|| corrupt("a chunk id"))?,
-        source: source(row)?,
-        path: row.try_get("path")?,
-        title: row.try_get("title")?,
-        chunk: chunk(row)?,
-    })
 }

@@ -21,6 +21,10 @@ use crate::render;
 /// ends decide its scores. Higher: every search reads more texts than anybody looks at.
 const CANDIDATES: usize = 200;
 
+/// How often a new generation is looked for. Shorter: reads that find nothing; longer: more often the
+/// first search after a publish loads what is new itself.
+const POLL: Duration = Duration::from_secs(2);
+
 /// Answers calls from one index. Cheap to clone.
 #[derive(Clone)]
 pub struct Searcher {
@@ -37,6 +41,17 @@ impl Searcher {
     ) -> Self {
         let questions = embedder.map(|embedder| Arc::new(Questions::new(embedder, embed_timeout)));
         Self { index, questions }
+    }
+
+    /// Keeps what searches by vector need loaded, so that no caller waits for a new generation to
+    /// be. Without an embedder nothing is loaded.
+    pub async fn keep_ready(self) {
+        while self.embedder.is_some() {
+            if let Err(error) = self.index.prepare().await {
+                tracing::debug!(%error, "nothing to load");
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Answers `search_docs`.

@@ -120,6 +120,7 @@ fn serve(runtime: &Runtime, config: &Config, over_stdio: bool) -> Result<(), Fai
     let (location, searcher) = searcher(config)?;
     // Loading the table of tokens takes a moment that no caller should wait for.
     runtime.spawn_blocking(|| Tokenizer::cl100k().count(""));
+    runtime.spawn(searcher.clone().keep_ready());
     runtime.block_on(async {
         let stop = stopped()?;
         if over_stdio {
