@@ -99,7 +99,8 @@ impl Tokenizer {
     #[cfg(feature = "local")]
     pub(crate) fn ids(&self, text: &str, limit: usize) -> Result<Vec<u32>, String> {
         use tokenizers::PostProcessor;
-        let Kind::HuggingFace(tokenizer) = &self.0 else { return Err(format!("{self:?} has no ids")) };
+        let Kind::HuggingFace(read) = &self.0 else { return Err(format!("{self:?} has no ids")) };
+        let tokenizer = &read.tokenizer;
         let special = tokenizer.get_post_processor().map_or(0, |around| around.added_tokens(false));
         let mut encoding = tokenizer.encode_fast(text, false).map_err(|error| error.to_string())?;
         encoding.truncate(limit.saturating_sub(special), 0, tokenizers::TruncationDirection::Right);
