@@ -111,6 +111,7 @@ impl Config {
                 "a GitHub App needs both github.app_id and github.installation_id".into(),
             ));
         }
+        self.embedding.check().map_err(ConfigError)?;
         let serve = &self.serve;
         for (name, value, least) in [
             ("max_body_bytes", serve.max_body_bytes as u64, 1024),
@@ -285,6 +286,8 @@ mod tests {
             "github.deadline_seconds=0",
             "github.app_id=1",
             "serve.max_concurrent=0",
+            "embedding.provider=cohere",
+            "embedding.model=x",
             "nonsense",
         ] {
             assert!(load("", &[], &[set]).is_err(), "{set}");

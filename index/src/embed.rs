@@ -7,6 +7,9 @@ use async_trait::async_trait;
 use crate::fingerprint::EmbedderId;
 use crate::tokens::Tokenizer;
 
+pub mod configured;
+pub mod openai;
+
 /// What a text is, for models that treat the two differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -33,6 +36,11 @@ pub trait Embedder: Send + Sync {
 
     /// Dollars for a million tokens; `None` where nobody said.
     fn usd_per_million_tokens(&self) -> Option<f64>;
+
+    /// What is missing before it can be used, known without asking: a key.
+    fn lacking(&self) -> Option<String> {
+        None
+    }
 
     /// One request: a result for each of `texts`, in their order. It is not tried again here, and
     /// keeping to [`Embedder::limits`] is the caller's part.
@@ -67,10 +75,30 @@ pub struct Embedded {
 /// What a service said about its rate limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// Requests that are left, and when there are all of them again.
-    pub requests: Option<(u64, Duration)>,
-    /// Tokens that are left, and when there are all of them again.
-    pub tokens: Option<(u64, Duration)>,
+    /// How many requests.
+    pub requests: Option<Left>,
+    /// How many tokens.
+    pub tokens: Option<Left>,
+}
+
+/// What is left of a limit that fills up again steadily.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// All of it.
+    pub limit: u64,
+    /// What may be used now.
+    pub remaining: u64,
+    /// When it is full again.
+    pub reset: Duration,
+}
+
+impl Left {
+    /// How long until `needed` may be used.
+    pub fn wait(&self, needed: u64) -> Duration {
+        let missing = needed.min(self.limit).saturating_sub(self.remaining);
+        let used = self.limit.saturating_sub(self.remaining).max(1);
+        self.reset.mul_f64(missing as f64 / used as f64)
+    }
 }
 
 /// Why texts were not embedded.

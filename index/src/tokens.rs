@@ -21,7 +21,14 @@ enum Kind {
     Cl100k,
     O200k,
     #[cfg(feature = "local")]
-    HuggingFace(std::sync::Arc<tokenizers::Tokenizer>),
+    HuggingFace(std::sync::Arc<HuggingFace>),
+}
+
+/// A tokenizer read from a file.
+#[cfg(feature = "local")]
+struct HuggingFace {
+    tokenizer: tokenizers::Tokenizer,
+    name: String,
 }
 
 /// Loading a table takes a while, so it happens on first use and once.
@@ -69,10 +76,22 @@ impl Tokenizer {
             path: path.display().to_string(),
             reason: reason.to_string(),
         };
-        let mut tokenizer = tokenizers::Tokenizer::from_file(path).map_err(bad)?;
+        let bytes = std::fs::read(path).map_err(|error| bad(error.into()))?;
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(&bytes).map_err(bad)?;
         tokenizer.with_truncation(None).map_err(bad)?;
         tokenizer.with_padding(None);
-        Ok(Self(Kind::HuggingFace(std::sync::Arc::new(tokenizer))))
+        let name = format!("tokenizer.json:{}", &crate::chunk::Hash::of(&bytes).to_string()[..12]);
+        Ok(Self(Kind::HuggingFace(std::sync::Arc::new(HuggingFace { tokenizer, name }))))
+    }
+
+    /// Its name: what [`Tokenizer::by_name`] knows, or the file's hash.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Kind::Cl100k => "cl100k_base",
+            Kind::O200k => "o200k_base",
+            #[cfg(feature = "local")]
+            Kind::HuggingFace(read) => &read.name,
+        }
     }
 
     /// Number of tokens in `text`, special tokens of the text counted as ordinary text.
@@ -82,8 +101,8 @@ impl Tokenizer {
             Kind::O200k => O200K.count(text),
             // A text the model cannot encode is never sent to it: its bytes are a safe upper bound.
             #[cfg(feature = "local")]
-            Kind::HuggingFace(tokenizer) => {
-                tokenizer.encode_fast(text, true).map_or(text.len(), |encoding| encoding.len())
+            Kind::HuggingFace(read) => {
+                read.tokenizer.encode_fast(text, true).map_or(text.len(), |encoding| encoding.len())
             }
         }
     }

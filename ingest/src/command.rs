@@ -89,7 +89,7 @@ async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
         let mut report = Report::begin(false);
         let options =
             cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
-        run::sync_all(&config, &options, &store, &targets, &mut report).await;
+        run::sync_all(&config, &options, &run::embedder(&config)?, &store, &targets, &mut report).await?;
         if report.of_sources() != Exit::Done {
             print(common, &report, |report| report.to_text(run::colour()))?;
             return Ok(report.of_sources());
@@ -125,7 +125,7 @@ async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
     let (config, path) = index(common)?;
     let _lock = Lock::take(&path)?;
     let store = SqliteStore::open_read(&path).await?;
-    let current = run::spec(&config, None).fingerprint;
+    let current = run::spec(&config, run::embedder(&config)?.as_deref(), None).fingerprint;
     let pruned = prune::prune(&store, &config, options, &current).await?;
     print(common, &pruned, |pruned| {
         let names: Vec<&str> = pruned.sources.iter().map(|name| name.as_str()).collect();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lectern_index::config::{Config, SourceSettings};
+use lectern_index::embed::Embedder;
 use lectern_index::open::Location;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -16,11 +17,12 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::state::{Shared, State};
+use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
 use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::report::{Report, SourceReport};
-use crate::schedule::{Schedule, retry_after};
+use crate::schedule::{Schedule, jitter, retry_after};
 use crate::store::sqlite::SqliteStore;
 use crate::sync::Sync;
 use crate::{history, run, signal, target};
@@ -32,6 +34,7 @@ mod webhook;
 /// What all sources of a daemon share.
 struct Daemon {
     config: Config,
+    embedder: Option<Arc<dyn Embedder>>,
     /// The index while at least one source syncs.
     open: Mutex<Weak<Open>>,
     /// How many sources may sync at once.
@@ -57,7 +60,12 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
     let states = states(&config, &plans).await?;
     let listener = health::bind(&config.daemon.listen).await?;
     let stop = CancellationToken::new();
+    let embedder = run::embedder(&config)?;
+    if let Some(lacking) = embedder.as_ref().and_then(|embedder| embedder.lacking()) {
+        return Err(Failure::usage(lacking));
+    }
     let daemon = Arc::new(Daemon {
+        embedder,
         open: Mutex::new(Weak::new()),
         turns: Semaphore::new(config.sync.concurrent_sources),
         states: states.clone(),
@@ -173,7 +181,8 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
     let required = config.source.iter().map(|source| source.name.clone()).collect();
     let sync = Sync {
         store: &open.store,
-        spec: run::spec(config, Some(required)),
+        spec: run::spec(config, daemon.embedder.as_deref(), Some(required)),
+        embedding: open.embedding.as_ref(),
         settings: config.sync.clone(),
         dry_run: false,
         allow_mass_delete: false,
@@ -188,6 +197,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
 /// The index, open for writing, under the lock that every process takes.
 struct Open {
     store: SqliteStore,
+    embedding: Option<Embedding>,
     _lock: Lock,
 }
 
@@ -201,7 +211,9 @@ impl Daemon {
         }
         let Location::Sqlite(path) = Location::parse(&self.config.index.url).map_err(Failure::usage)?;
         let lock = Lock::take(&path)?;
-        let open = Arc::new(Open { store: SqliteStore::open(&path).await?, _lock: lock });
+        let store = SqliteStore::open(&path).await?;
+        let embedding = run::embedding(&self.config, &self.embedder, &store, false)?;
+        let open = Arc::new(Open { store, embedding, _lock: lock });
         *shared = Arc::downgrade(&open);
         Ok(open)
     }
@@ -213,10 +225,4 @@ impl Daemon {
             open.store.close().await;
         }
     }
-}
-
-/// A wait between nothing and `most`. UUIDs are random enough to spread requests.
-fn jitter(most: Duration) -> Duration {
-    let random = uuid::Uuid::now_v7().as_u128() as u32;
-    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }

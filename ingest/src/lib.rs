@@ -6,6 +6,7 @@ pub mod cli;
 pub mod command;
 pub mod daemon;
 pub mod describe;
+pub mod embed;
 pub mod exit;
 pub mod export;
 pub mod front_matter;

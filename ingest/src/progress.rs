@@ -1,12 +1,17 @@
 //! Progress of long work: bars on a terminal, log lines elsewhere; always on stderr.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lectern_index::document::SourceName;
 
+use crate::report;
 use crate::source::Source;
+
+/// How often the log says how far embedding is.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Where progress goes.
 pub enum Progress {
@@ -42,7 +47,13 @@ impl Progress {
             }
             _ => None,
         };
-        SourceProgress { name: name.to_string(), bar, log: matches!(self, Self::Lines) }
+        SourceProgress {
+            name: name.to_string(),
+            bar,
+            log: matches!(self, Self::Lines),
+            embedding: Mutex::default(),
+            said: Mutex::new(Instant::now()),
+        }
     }
 }
 
@@ -61,6 +72,9 @@ pub struct SourceProgress {
     name: String,
     bar: Option<ProgressBar>,
     log: bool,
+    embedding: Mutex<report::Embedding>,
+    /// When the log last spoke of embedding.
+    said: Mutex<Instant>,
 }
 
 impl SourceProgress {
@@ -103,6 +117,31 @@ impl SourceProgress {
                     bar.set_message(waiting.unwrap_or_else(|| what.to_owned()));
                 }
             }
+        }
+    }
+
+    /// Counts what embedding takes.
+    pub fn used(&self, count: impl FnOnce(&mut report::Embedding)) {
+        if let Ok(mut embedding) = self.embedding.lock() {
+            count(&mut embedding);
+        }
+    }
+
+    /// What embedding took until now.
+    pub fn embedding(&self) -> report::Embedding {
+        self.embedding.lock().map(|embedding| embedding.clone()).unwrap_or_default()
+    }
+
+    /// Says what the run has spent on embedding.
+    pub fn spent(&self, spent: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("embedding ({spent})"));
+        } else if self.log
+            && let Ok(mut said) = self.said.lock()
+            && said.elapsed() >= PAUSE
+        {
+            *said = Instant::now();
+            tracing::info!(source = self.name, "embedding: {spent} so far");
         }
     }
 

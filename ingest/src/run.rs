@@ -1,15 +1,19 @@
 //! `sync`: opens the index, takes the lock, brings every source up to date, reports.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
 use futures::StreamExt;
 use lectern_index::config::Config;
 use lectern_index::document::SourceName;
+use lectern_index::embed::Embedder;
+use lectern_index::embed::configured::configured;
 use lectern_index::fingerprint::{ChunkSettings, Fingerprint};
 use lectern_index::open::Location;
 
 use crate::cli;
+use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
 use crate::history;
 use crate::lock::Lock;
@@ -20,14 +24,42 @@ use crate::store::sqlite::SqliteStore;
 use crate::sync::{Sync, Target};
 use crate::target;
 
+/// The embedder that is configured; `None` in lexical mode.
+pub fn embedder(config: &Config) -> Result<Option<Arc<dyn Embedder>>, Failure> {
+    configured(&config.embedding, |name| std::env::var(name).ok()).map_err(Failure::usage)
+}
+
+/// What embeds into `store`. Fails where something is missing that nothing can be embedded without.
+pub fn embedding(
+    config: &Config,
+    embedder: &Option<Arc<dyn Embedder>>,
+    store: &SqliteStore,
+    dry_run: bool,
+) -> Result<Option<Embedding>, Failure> {
+    let Some(embedder) = embedder else { return Ok(None) };
+    if let Some(lacking) = embedder.lacking()
+        && !dry_run
+    {
+        return Err(Failure::usage(lacking));
+    }
+    Embedding::new(Arc::clone(embedder), store.cache(), &config.embedding).map(Some)
+}
+
 /// What decides the whole index under these settings.
-pub fn spec(config: &Config, required: Option<Vec<SourceName>>) -> BuildSpec {
+pub fn spec(
+    config: &Config,
+    embedder: Option<&dyn Embedder>,
+    required: Option<Vec<SourceName>>,
+) -> BuildSpec {
+    let most = embedder.map_or(u32::MAX, |embedder| embedder.limits().input_tokens as u32);
     let chunk = ChunkSettings {
-        max_tokens: config.chunk.max_tokens,
-        overlap_tokens: config.chunk.overlap_tokens,
-        tokenizer: "cl100k_base".into(),
+        max_tokens: config.chunk.max_tokens.min(most),
+        overlap_tokens: config.chunk.overlap_tokens.min(most / 2),
+        tokenizer: embedder.map_or("cl100k_base", |embedder| embedder.tokenizer().name()).into(),
     };
-    BuildSpec { fingerprint: Fingerprint::of(None, &chunk), embedder: None, chunk, required }
+    let embedder = embedder.map(|embedder| (embedder.id().clone(), embedder.dimensions()));
+    let fingerprint = Fingerprint::of(embedder.as_ref().map(|(id, _)| id), &chunk);
+    BuildSpec { fingerprint, embedder, chunk, required }
 }
 
 /// Runs `sync` and says how it ended. Every failure is in the report.
@@ -44,29 +76,33 @@ pub async fn sync(config: &Config, options: &cli::Sync) -> Report {
 
 async fn try_sync(config: &Config, options: &cli::Sync, report: &mut Report) -> Result<(), Failure> {
     let targets = target::targets(config, &options.targets)?;
+    let embedder = embedder(config)?;
     let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
     let (_lock, store) = if options.dry_run {
         (None, SqliteStore::open_dry(&path).await?)
     } else {
         (Some(Lock::take(&path)?), SqliteStore::open(&path).await?)
     };
-    sync_all(config, options, &store, &targets, report).await;
+    let done = sync_all(config, options, &embedder, &store, &targets, report).await;
     store.close().await;
-    Ok(())
+    done
 }
 
 /// Brings every target up to date, several at a time; what went wrong is in the report, and stops no
-/// other source.
+/// other source. Fails where no source can be begun at all.
 pub async fn sync_all(
     config: &Config,
     options: &cli::Sync,
+    embedder: &Option<Arc<dyn Embedder>>,
     store: &SqliteStore,
     targets: &[Target],
     report: &mut Report,
-) {
+) -> Result<(), Failure> {
+    let embedding = embedding(config, embedder, store, options.dry_run)?;
     let sync = Sync {
         store,
-        spec: spec(config, required(config, options)),
+        spec: spec(config, embedder.as_deref(), required(config, options)),
+        embedding: embedding.as_ref(),
         settings: config.sync.clone(),
         dry_run: options.dry_run,
         allow_mass_delete: options.allow_mass_delete,
@@ -76,6 +112,7 @@ pub async fn sync_all(
     let runs = futures::stream::iter(targets).map(|target| one(&sync, target, store));
     // Reported in the order they were named, whichever ends first.
     report.sources = runs.buffered(config.sync.concurrent_sources).collect().await;
+    Ok(())
 }
 
 /// Brings one target up to date and records the run.

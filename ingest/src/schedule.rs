@@ -56,6 +56,13 @@ pub fn retry_after(first: Duration, failures: u32) -> Duration {
     doubled.min(LONGEST_RETRY.max(first))
 }
 
+/// A wait between nothing and `most`, so that many who wait do not come back together. UUIDs are
+/// random enough to spread requests.
+pub fn jitter(most: Duration) -> Duration {
+    let random = uuid::Uuid::now_v7().as_u128() as u32;
+    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

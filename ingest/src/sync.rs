@@ -16,6 +16,7 @@ use lectern_index::search::Mode;
 use lectern_index::tokens::Tokenizer;
 use rayon::prelude::*;
 
+use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
 use crate::plan::{self, Plan};
 use crate::prepare::{self, Prepared};
@@ -44,6 +45,8 @@ pub struct Sync<'a> {
     pub store: &'a dyn IndexWriter,
     /// What decides the whole index.
     pub spec: BuildSpec,
+    /// What makes vectors; `None` in lexical mode.
+    pub embedding: Option<&'a Embedding>,
     /// How the sync may behave.
     pub settings: SyncSettings,
     /// Say what would be done, and do nothing.
@@ -93,6 +96,7 @@ impl Sync<'_> {
                 failure.exit
             }
         };
+        report.embedding = progress.embedding();
         report.usage = target.source.usage();
         report.failures.sort();
         report.skipped.sort();
@@ -212,7 +216,6 @@ impl Sync<'_> {
         for rename in &plan.renamed {
             match self.store.load(begun, &rename.from).await? {
                 Some(stored) => {
-                    work.moved += stored.chunks.len() as u64;
                     moved.push(documents::rename(
                         stored,
                         &self.spec.fingerprint,
@@ -224,10 +227,10 @@ impl Sync<'_> {
                 None => fetch.push(rename.to.clone()),
             }
             if moved.len() >= BATCH_DOCUMENTS {
-                self.stage(begun, std::mem::take(&mut moved), &mut work, progress).await?;
+                work.moved += self.stage(begun, std::mem::take(&mut moved), &mut work, progress).await?;
             }
         }
-        self.stage(begun, moved, &mut work, progress).await?;
+        work.moved += self.stage(begun, moved, &mut work, progress).await?;
 
         let mut fetched = source.fetch(snapshot, fetch);
         let mut batch = Vec::new();
@@ -246,8 +249,7 @@ impl Sync<'_> {
             }
             if last || bytes >= BATCH_BYTES || batch.len() >= BATCH_DOCUMENTS {
                 let documents = self.prepare(begun, std::mem::take(&mut batch), &mut work);
-                work.made += documents.iter().map(|document| document.chunks.len() as u64).sum::<u64>();
-                self.stage(begun, documents, &mut work, progress).await?;
+                work.made += self.stage(begun, documents, &mut work, progress).await?;
                 bytes = 0;
             }
             if last {
@@ -261,7 +263,8 @@ impl Sync<'_> {
         if batch.is_empty() {
             return Vec::new();
         }
-        let tokenizer = Tokenizer::cl100k();
+        let tokenizer =
+            self.embedding.map_or_else(Tokenizer::cl100k, |embedding| embedding.tokenizer().clone());
         let prepared: Vec<(Entry, Result<Prepared, Left>)> = tokio::task::block_in_place(|| {
             batch
                 .into_par_iter()
@@ -292,25 +295,36 @@ impl Sync<'_> {
         documents
     }
 
+    /// Embeds documents and stages those that could be; returns how many chunks these have.
     async fn stage(
         &self,
         begun: &Begun,
-        documents: Vec<StagedDocument>,
+        mut documents: Vec<StagedDocument>,
         work: &mut Work,
         progress: &SourceProgress,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         if documents.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        if !self.dry_run {
+        progress.advance(documents.len() as u64);
+        match self.embedding {
+            Some(embedding) if self.dry_run => embedding.estimate(&documents, progress).await?,
+            Some(embedding) => {
+                let failed = embedding.embed(&documents, progress).await?;
+                documents.retain(|staged| !failed.contains_key(&staged.document.path));
+                work.failures.extend(failed.into_iter().map(|(path, reason)| Problem { path, reason }));
+            }
+            None => {}
+        }
+        if !self.dry_run && !documents.is_empty() {
             self.store.stage(begun, &documents).await?;
         }
+        let chunks = documents.iter().map(|staged| staged.chunks.len() as u64).sum();
         for StagedDocument { document, chunks } in &documents {
             let ids = chunks.iter().map(|(id, _)| *id).collect();
             work.staged.push((document.path.clone(), document.blob_sha.to_string(), ids));
         }
-        progress.advance(documents.len() as u64);
-        Ok(())
+        Ok(chunks)
     }
 
     fn publication(
@@ -325,8 +339,9 @@ impl Sync<'_> {
         let failed: BTreeSet<&str> = work.failures.iter().map(|failure| failure.path.as_str()).collect();
         let known = |path: &&str| begun.known.contains_key(*path);
         let mut stale: Vec<String> = plan.removed.clone();
-        stale.extend(plan.renamed.iter().map(|rename| rename.from.clone()));
         // A document that failed keeps the version it had.
+        let renamed = plan.renamed.iter().filter(|rename| !failed.contains(rename.to.path.as_str()));
+        stale.extend(renamed.map(|rename| rename.from.clone()));
         let changed =
             plan.changed.iter().map(|entry| entry.path.as_str()).filter(|path| !failed.contains(path));
         stale.extend(changed.filter(known).map(str::to_owned));

@@ -79,6 +79,78 @@ pub struct EmbeddingSettings {
     pub deadline_seconds: Option<u64>,
 }
 
+impl EmbeddingSettings {
+    /// What no single field's type can say: above all, no setting is ignored.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let of_a_service = [
+            ("model", self.model.is_some()),
+            ("base_url", self.base_url.is_some()),
+            ("tokenizer", self.tokenizer.is_some()),
+            ("dimensions", self.dimensions.is_some()),
+            ("usd_per_million_tokens", self.usd_per_million_tokens.is_some()),
+            ("max_cost_usd", self.max_cost_usd.is_some()),
+            ("concurrent_requests", self.concurrent_requests.is_some()),
+            ("timeout_seconds", self.timeout_seconds.is_some()),
+            ("deadline_seconds", self.deadline_seconds.is_some()),
+        ];
+        let of_a_model = [("model_dir", self.model_dir.is_some())];
+        let of_both = [
+            ("max_input_tokens", self.max_input_tokens.is_some()),
+            ("document_prefix", self.document_prefix.is_some()),
+            ("query_prefix", self.query_prefix.is_some()),
+        ];
+        let first =
+            |settings: &[(&'static str, bool)]| settings.iter().find(|(_, set)| *set).map(|(name, _)| *name);
+        match self.provider {
+            None => {
+                if let Some(name) = first(&of_a_service).or(first(&of_a_model)).or(first(&of_both)) {
+                    return Err(format!(
+                        "embedding.{name} is set, but not embedding.provider: say \"openai\" (also for servers like it) or \"local\""
+                    ));
+                }
+            }
+            Some(Provider::Openai) => {
+                if let Some(name) = first(&of_a_model) {
+                    return Err(format!("embedding.{name} goes with provider = \"local\""));
+                }
+            }
+            Some(Provider::Local) => {
+                if let Some(name) = first(&of_a_service) {
+                    return Err(format!(
+                        "embedding.{name} goes with provider = \"openai\": a local model's own files say it"
+                    ));
+                }
+                if self.model_dir.is_none() {
+                    return Err(
+                        "embedding.provider = \"local\" needs embedding.model_dir: the folder of the model"
+                            .into(),
+                    );
+                }
+            }
+        }
+        let numbers = [
+            ("dimensions", self.dimensions.map(u64::from), 1),
+            ("max_input_tokens", self.max_input_tokens.map(u64::from), 16),
+            ("concurrent_requests", self.concurrent_requests.map(|n| n as u64), 1),
+            ("timeout_seconds", self.timeout_seconds, 1),
+            ("deadline_seconds", self.deadline_seconds, 1),
+        ];
+        for (name, value, least) in numbers {
+            if let Some(value) = value.filter(|value| *value < least) {
+                return Err(format!("embedding.{name} = {value}: use {least} or more"));
+            }
+        }
+        for (name, value) in
+            [("usd_per_million_tokens", self.usd_per_million_tokens), ("max_cost_usd", self.max_cost_usd)]
+        {
+            if value.is_some_and(|value| !(value.is_finite() && value >= 0.0)) {
+                return Err(format!("embedding.{name}: use 0 or more dollars"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Who makes vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

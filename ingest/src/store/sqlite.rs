@@ -17,6 +17,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use crate::embed::Cache;
 use crate::ledger;
 use crate::store::{Begun, BuildSpec, IndexWriter, Publication, Published, StagedDocument, WriteError};
 
@@ -124,6 +125,11 @@ impl SqliteStore {
         &self.pool
     }
 
+    /// The vectors that were made before.
+    pub fn cache(&self) -> Cache {
+        Cache::new(self.pool.clone(), self.path.display())
+    }
+
     /// Moves the write-ahead log into the database and empties it, then closes the file. A log that
     /// stayed full would be replayed over the database by the next to open it, harmless only as
     /// long as every byte of it is intact.
@@ -168,7 +174,7 @@ fn log_bytes(index: &Path) -> u64 {
 }
 
 /// What SQLite said, and what to do.
-fn reason(error: &sqlx::Error) -> String {
+pub(crate) fn reason(error: &sqlx::Error) -> String {
     let text = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         other => other.to_string(),

@@ -16,7 +16,8 @@ pub(super) fn count(report: &mut SourceReport, begun: &Begun, plan: &Plan, work:
     let entries = || plan.added.iter().chain(&plan.changed).map(|entry| entry.path.as_str());
     documents.added = entries().filter(|path| made.contains(path) && !indexed(path)).count() as u64;
     documents.changed = entries().filter(|path| made.contains(path) && indexed(path)).count() as u64;
-    documents.renamed = plan.renamed.len() as u64;
+    documents.renamed =
+        plan.renamed.iter().filter(|rename| made.contains(rename.to.path.as_str())).count() as u64;
     let turned = work.skipped.iter().filter(|(path, ..)| indexed(path)).count();
     documents.removed = (plan.removed.iter().filter(|path| indexed(path)).count() + turned) as u64;
     documents.unchanged = plan.unchanged.len() as u64;

@@ -1,0 +1,204 @@
+//! Vectors for documents: those that are cached cost nothing, the others are asked for in batches,
+//! several at a time, again after failures, within the cost cap.
+//!
+//! A vector is stored as soon as it comes, so whatever ends a run, no text is paid for twice.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use futures::{StreamExt, TryStreamExt};
+use lectern_index::chunk::Hash;
+use lectern_index::config::EmbeddingSettings;
+use lectern_index::embed::Embedder;
+use lectern_index::tokens::Tokenizer;
+use tokio::sync::Notify;
+
+use crate::exit::{Exit, Failure};
+use crate::progress::SourceProgress;
+use crate::store::StagedDocument;
+
+mod batch;
+mod cache;
+mod cost;
+mod gate;
+mod request;
+
+pub use cache::Cache;
+
+use cost::Cost;
+use gate::Gate;
+
+/// What embeds for all sources of a run: they share the service's limits and the cost cap.
+pub struct Embedding {
+    embedder: Arc<dyn Embedder>,
+    cache: Cache,
+    gate: Gate,
+    cost: Cost,
+    /// Texts that are being embedded for one of the sources: the others wait for them.
+    claimed: Mutex<HashSet<Hash>>,
+    released: Notify,
+    /// Texts that a dry run has counted.
+    counted: Mutex<HashSet<Hash>>,
+}
+
+/// A text to embed.
+#[derive(Debug, Clone)]
+struct Text {
+    hash: Hash,
+    text: String,
+    tokens: u64,
+}
+
+/// Why texts have no vector, by their hash.
+type Failed = HashMap<Hash, String>;
+
+impl Embedding {
+    /// Embeds with `embedder`; vectors are kept in `cache`.
+    ///
+    /// Fails where the settings cap a cost that nobody can tell.
+    pub fn new(
+        embedder: Arc<dyn Embedder>,
+        cache: Cache,
+        settings: &EmbeddingSettings,
+    ) -> Result<Self, Failure> {
+        let cost = Cost::new(embedder.usd_per_million_tokens(), settings.max_cost_usd)?;
+        let gate = Gate::new(embedder.limits().requests, settings.deadline_seconds);
+        Ok(Self {
+            embedder,
+            cache,
+            gate,
+            cost,
+            claimed: Mutex::default(),
+            released: Notify::new(),
+            counted: Mutex::default(),
+        })
+    }
+
+    /// What counts the tokens of chunks.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        self.embedder.tokenizer()
+    }
+
+    /// Makes sure that every chunk of `documents` has a vector in the cache. Returns the documents of
+    /// which one could not be embedded, by path, with the reason.
+    ///
+    /// Fails where the service cannot be used or does not answer (code 4), the cost cap is reached
+    /// (6), or the vectors cannot be stored (5); what was embedded until then is kept.
+    pub async fn embed(
+        &self,
+        documents: &[StagedDocument],
+        progress: &SourceProgress,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let texts = texts(documents);
+        let mut wanted: Vec<Hash> = texts.keys().copied().collect();
+        // Equal input makes equal requests.
+        wanted.sort();
+        let mut failed = Failed::new();
+        let mut reused = None;
+        loop {
+            let released = self.released.notified();
+            let missing: HashSet<Hash> = self.cache.missing(self.embedder.id(), &wanted).await?;
+            reused.get_or_insert(texts.len() - missing.len());
+            wanted.retain(|hash| missing.contains(hash) && !failed.contains_key(hash));
+            let claim = Claim::of(self, &wanted);
+            let batches =
+                batch::pack(claim.hashes.iter().map(|hash| texts[hash].clone()), self.embedder.limits());
+            let requests = batches.into_iter().map(|batch| self.request(batch, progress));
+            let answers: Vec<Failed> =
+                futures::stream::iter(requests).buffer_unordered(self.gate.requests()).try_collect().await?;
+            failed.extend(answers.into_iter().flatten());
+            let others = wanted.len() > claim.hashes.len();
+            drop(claim);
+            if !others {
+                break;
+            }
+            released.await;
+        }
+        progress.used(|used| used.reused += reused.unwrap_or(0) as u64);
+        Ok(failures(documents, &failed))
+    }
+
+    /// Counts what [`Embedding::embed`] would send, and what it would cost.
+    pub async fn estimate(
+        &self,
+        documents: &[StagedDocument],
+        progress: &SourceProgress,
+    ) -> Result<(), Failure> {
+        let texts = texts(documents);
+        let wanted: Vec<Hash> = texts.keys().copied().collect();
+        let mut missing = self.cache.missing(self.embedder.id(), &wanted).await?;
+        if let Ok(mut counted) = self.counted.lock() {
+            missing.retain(|hash| counted.insert(*hash));
+        }
+        let tokens = missing.iter().map(|hash| texts[hash].tokens).sum();
+        let batches = batch::pack(missing.iter().map(|hash| texts[hash].clone()), self.embedder.limits());
+        progress.used(|used| {
+            used.requests += batches.len() as u64;
+            used.inputs += missing.len() as u64;
+            used.reused += (texts.len() - missing.len()) as u64;
+            self.cost.count(used, tokens);
+        });
+        Ok(())
+    }
+}
+
+/// The distinct texts of documents. A chunk of white space has none: there is nothing to embed.
+fn texts(documents: &[StagedDocument]) -> HashMap<Hash, Text> {
+    let chunks = documents.iter().flat_map(|document| &document.chunks);
+    let texts = chunks.map(|(_, chunk)| {
+        let hash = chunk.text_hash();
+        (hash, Text { hash, text: chunk.searchable(), tokens: chunk.tokens.into() })
+    });
+    texts.filter(|(_, text)| !text.text.trim().is_empty()).collect()
+}
+
+/// The documents with a chunk among the failed ones.
+fn failures(documents: &[StagedDocument], failed: &Failed) -> BTreeMap<String, String> {
+    let mut paths = BTreeMap::new();
+    for StagedDocument { document, chunks } in documents {
+        let bad = chunks.iter().find_map(|(_, chunk)| Some((chunk, failed.get(&chunk.text_hash())?)));
+        if let Some((chunk, reason)) = bad {
+            let (from, to) = (chunk.start_line, chunk.end_line);
+            paths.insert(document.path.clone(), format!("lines {from} to {to} were not embedded: {reason}"));
+        }
+    }
+    paths
+}
+
+/// Texts that one source embeds and others wait for; let go of when dropped, however that comes.
+struct Claim<'a> {
+    embedding: &'a Embedding,
+    hashes: Vec<Hash>,
+}
+
+impl<'a> Claim<'a> {
+    /// Claims those of `wanted` that nobody else has.
+    fn of(embedding: &'a Embedding, wanted: &[Hash]) -> Self {
+        let hashes = match embedding.claimed.lock() {
+            Ok(mut claimed) => wanted.iter().copied().filter(|hash| claimed.insert(*hash)).collect(),
+            Err(_) => wanted.to_vec(),
+        };
+        Self { embedding, hashes }
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut claimed) = self.embedding.claimed.lock() {
+            for hash in &self.hashes {
+                claimed.remove(hash);
+            }
+        }
+        self.embedding.released.notify_waiters();
+    }
+}
+
+/// The service cannot be used.
+fn unreachable(reason: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Exit::SourceDown,
+        format!(
+            "{reason}. Nothing was published; what was embedded so far is kept, the next sync goes on from there"
+        ),
+    )
+}

@@ -1,0 +1,69 @@
+//! Vectors that were made before, by what decides them: embedder id and text hash.
+
+use std::collections::HashSet;
+
+use lectern_index::chunk::Hash;
+use lectern_index::fingerprint::EmbedderId;
+use sqlx::{QueryBuilder, Sqlite, SqlitePool};
+
+use crate::store::WriteError;
+
+/// Values bound in one statement: SQLite takes at most 32,766.
+const ROWS: usize = 5_000;
+
+/// The vector cache of an index, a table in its SQLite file.
+#[derive(Clone)]
+pub struct Cache {
+    pool: SqlitePool,
+    location: String,
+}
+
+impl Cache {
+    /// The cache in the file that `pool` has open; `location` is for errors.
+    pub fn new(pool: SqlitePool, location: impl std::fmt::Display) -> Self {
+        Self { pool, location: location.to_string() }
+    }
+
+    /// Those of `hashes` that have no vector.
+    pub async fn missing(&self, embedder: &EmbedderId, hashes: &[Hash]) -> Result<HashSet<Hash>, WriteError> {
+        let mut missing: HashSet<Hash> = hashes.iter().copied().collect();
+        for part in hashes.chunks(ROWS) {
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT text_hash FROM vectors WHERE embedder = ");
+            query.push_bind(embedder.as_str()).push(" AND text_hash IN (");
+            let mut list = query.separated(", ");
+            for hash in part {
+                list.push_bind(hash.as_bytes().to_vec());
+            }
+            query.push(")");
+            let known: Vec<Vec<u8>> =
+                query.build_query_scalar().fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
+            for hash in known {
+                Hash::from_bytes(&hash).map(|hash| missing.remove(&hash));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Keeps vectors, durably when it returns.
+    pub async fn keep(
+        &self,
+        embedder: &EmbedderId,
+        vectors: Vec<(Hash, Vec<f32>)>,
+    ) -> Result<(), WriteError> {
+        if vectors.is_empty() {
+            return Ok(());
+        }
+        let mut query =
+            QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO vectors (embedder, text_hash, vector) ");
+        query.push_values(vectors, |mut row, (hash, vector)| {
+            let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+            row.push_bind(embedder.as_str()).push_bind(hash.as_bytes().to_vec()).push_bind(bytes);
+        });
+        query.build().execute(&self.pool).await.map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
+    fn error(&self, error: &sqlx::Error) -> WriteError {
+        WriteError { location: self.location.clone(), reason: crate::store::sqlite::reason(error) }
+    }
+}

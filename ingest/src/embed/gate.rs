@@ -1,0 +1,94 @@
+//! When the next request may go: how many are in flight, and what the service grants.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use lectern_index::embed::Pace;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+/// How long a run may go on without any answer, where no setting says.
+const DEADLINE: u64 = 600;
+
+/// What all requests of a run pass through.
+pub(super) struct Gate {
+    requests: usize,
+    permits: Semaphore,
+    deadline: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Nothing is sent before.
+    opens: Instant,
+    /// The last time that vectors came, or the beginning.
+    answered: Instant,
+    /// Whether any ever came.
+    works: bool,
+}
+
+impl Gate {
+    pub(super) fn new(requests: usize, deadline_seconds: Option<u64>) -> Self {
+        let requests = requests.max(1);
+        let now = Instant::now();
+        Self {
+            requests,
+            permits: Semaphore::new(requests),
+            deadline: Duration::from_secs(deadline_seconds.unwrap_or(DEADLINE)),
+            state: Mutex::new(State { opens: now, answered: now, works: false }),
+        }
+    }
+
+    /// Requests that may be in flight.
+    pub(super) fn requests(&self) -> usize {
+        self.requests
+    }
+
+    /// Waits until a request may be sent; it is in flight until the permit is dropped.
+    pub(super) async fn pass(&self) -> Option<SemaphorePermit<'_>> {
+        let permit = self.permits.acquire().await.ok()?;
+        loop {
+            let opens = self.state.lock().map(|state| state.opens).ok()?;
+            if opens <= Instant::now() {
+                return Some(permit);
+            }
+            tokio::time::sleep_until(opens).await;
+        }
+    }
+
+    /// Notes that vectors came, and what the service says about the next request of `tokens`.
+    pub(super) fn answered(&self, pace: Pace, tokens: u64) {
+        let wait = |left: Option<lectern_index::embed::Left>, needed| {
+            left.map_or(Duration::ZERO, |left| left.wait(needed))
+        };
+        let wait = wait(pace.requests, 1).max(wait(pace.tokens, tokens));
+        if let Ok(mut state) = self.state.lock() {
+            state.answered = Instant::now();
+            state.works = true;
+        }
+        self.close(wait);
+    }
+
+    /// Lets nothing pass for `wait`, or longer where that was said before.
+    pub(super) fn close(&self, wait: Duration) {
+        if let Ok(mut state) = self.state.lock() {
+            state.opens = state.opens.max(Instant::now() + wait.min(self.deadline));
+        }
+    }
+
+    /// Whether vectors came since `since`.
+    pub(super) fn answered_since(&self, since: Instant) -> bool {
+        self.state.lock().is_ok_and(|state| state.works && state.answered > since)
+    }
+
+    /// Whether vectors came in this run.
+    pub(super) fn works(&self) -> bool {
+        self.state.lock().is_ok_and(|state| state.works)
+    }
+
+    /// How long nothing came, where that is longer than a run may go on.
+    pub(super) fn given_up(&self) -> Option<Duration> {
+        let silent = self.state.lock().ok()?.answered.elapsed();
+        (silent >= self.deadline).then_some(silent)
+    }
+}
