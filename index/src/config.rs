@@ -117,6 +117,7 @@ impl Config {
             ("max_body_bytes", serve.max_body_bytes as u64, 1024),
             ("max_concurrent", serve.max_concurrent as u64, 1),
             ("timeout_seconds", serve.timeout_seconds, 1),
+            ("embed_timeout_ms", serve.embed_timeout_ms, 1),
         ] {
             if value < least {
                 return Err(ConfigError(format!("serve.{name} = {value}: use {least} or more")));

@@ -26,6 +26,10 @@ pub trait SearchIndex: Send + Sync {
     /// A document with all its chunks in order; `None` where there is none of that name.
     async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError>;
 
+    /// The vectors of a document's chunks, in order, each `None` where the chunk has none (a blank
+    /// one); empty where there is no such document or search is lexical.
+    async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError>;
+
     /// Documents after `after` (exclusive), ordered by (source, path), at most `limit`.
     async fn documents(
         &self,

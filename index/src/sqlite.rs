@@ -168,6 +168,28 @@ impl SearchIndex for SqliteIndex {
         read_document(&mut db, build.number, head, path).await.map_err(|error| self.unreadable(error))
     }
 
+    async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
+        let mut db = self.begin().await?;
+        let build = self.build(&mut db).await?;
+        let Some(embedder) = &build.status.embedder else { return Ok(Vec::new()) };
+        let stored: Vec<Option<Vec<u8>>> = sqlx::query_scalar(
+            "SELECT v.vector FROM chunks c JOIN documents d USING (document) JOIN heads h USING (build, source) \
+             LEFT JOIN vectors v ON v.embedder = ? AND v.text_hash = c.text_hash \
+             WHERE d.build = ? AND d.source = ? AND d.path = ? AND d.generation <= h.generation ORDER BY c.ordinal",
+        )
+        .bind(embedder.as_str())
+        .bind(build.number)
+        .bind(source.as_str())
+        .bind(path)
+        .fetch_all(&mut *db)
+        .await
+        .map_err(|error| self.unreadable(error))?;
+        let numbers = |bytes: Vec<u8>| -> Vec<f32> {
+            bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect()
+        };
+        Ok(stored.into_iter().map(|vector| vector.map(numbers)).collect())
+    }
+
     async fn documents(
         &self,
         filter: &Filter,

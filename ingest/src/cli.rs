@@ -67,7 +67,11 @@ pub enum Command {
     /// Show what is indexed, from where, and how old it is
     Status,
     /// Write every published chunk as JSON, one object a line, in a fixed order
-    Export,
+    Export {
+        /// The vectors as well
+        #[arg(long)]
+        vectors: bool,
+    },
     /// Check that ledger, index and chunks are whole and agree, and say exactly what differs
     ///
     /// Exits 8 where anything differs.

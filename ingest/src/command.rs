@@ -24,7 +24,7 @@ pub async fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Sync(options) => sync(common, options).await,
         Command::Daemon => crate::daemon::daemon(configuration(common)?).await,
         Command::Status => status(common).await,
-        Command::Export => export(common).await,
+        Command::Export { vectors } => export(common, *vectors).await,
         Command::Verify { repair } => verify(common, *repair).await,
         Command::RebuildLedger => rebuild_ledger(common).await,
         Command::Backup { file } => {
@@ -71,10 +71,10 @@ async fn status(common: &Common) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn export(common: &Common) -> Result<Exit, Failure> {
+async fn export(common: &Common, vectors: bool) -> Result<Exit, Failure> {
     let index = Location::parse(&configuration(common)?.index.url).map_err(Failure::usage)?.open();
     let mut out = BufWriter::new(std::io::stdout().lock());
-    export::export(&*index, &mut out).await?;
+    export::export(&*index, vectors, &mut out).await?;
     export::written(out.flush())?;
     Ok(Exit::Done)
 }

@@ -29,19 +29,24 @@ struct Line<'a> {
     text: &'a str,
     blob_sha: &'a str,
     permalink: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vector: Option<&'a [f32]>,
 }
 
-/// Writes the export of the published index to `out`.
-pub async fn export(index: &dyn SearchIndex, out: &mut impl Write) -> Result<(), Failure> {
+/// Writes the export of the published index to `out`; with the `vectors` if these are asked for.
+pub async fn export(index: &dyn SearchIndex, vectors: bool, out: &mut impl Write) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = index.documents(&Filter::default(), after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         let next = (last.source.clone(), last.path.clone());
         for document in &page {
-            if let Some(stored) = index.document(&document.source, &document.path).await?
-                && !written(write(&stored, out))?
-            {
+            let Some(stored) = index.document(&document.source, &document.path).await? else { continue };
+            let vectors = match vectors {
+                true => index.vectors(&document.source, &document.path).await?,
+                false => Vec::new(),
+            };
+            if !written(write(&stored, &vectors, out))? {
                 return Ok(());
             }
         }
@@ -58,9 +63,9 @@ pub fn written(done: std::io::Result<()>) -> Result<bool, Failure> {
     }
 }
 
-fn write(stored: &StoredDocument, out: &mut impl Write) -> std::io::Result<()> {
+fn write(stored: &StoredDocument, vectors: &[Option<Vec<f32>>], out: &mut impl Write) -> std::io::Result<()> {
     let document = &stored.document;
-    for chunk in &stored.chunks {
+    for (i, chunk) in stored.chunks.iter().enumerate() {
         let line = Line {
             source: document.source.as_str(),
             path: &document.path,
@@ -75,6 +80,7 @@ fn write(stored: &StoredDocument, out: &mut impl Write) -> std::io::Result<()> {
             text: &chunk.text,
             blob_sha: document.blob_sha.as_str(),
             permalink: citation::permalink(&stored.head, &document.path, chunk.start_line, chunk.end_line),
+            vector: vectors.get(i).and_then(|vector| vector.as_deref()),
         };
         serde_json::to_writer(&mut *out, &line)?;
         out.write_all(b"\n")?;

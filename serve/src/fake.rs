@@ -1,5 +1,6 @@
 //! An index and an embedder that do as a test wants.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
@@ -54,6 +55,10 @@ impl SearchIndex for FakeIndex {
         Ok(None)
     }
 
+    async fn vectors(&self, _: &SourceName, _: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
+        Ok(Vec::new())
+    }
+
     async fn documents(
         &self,
         _: &Filter,
@@ -69,6 +74,18 @@ pub(crate) struct FakeEmbedder {
     pub(crate) id: EmbedderId,
     pub(crate) delay: Duration,
     pub(crate) fails: bool,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl FakeEmbedder {
+    pub(crate) fn new(id: EmbedderId) -> Self {
+        Self { id, delay: Duration::ZERO, fails: false, asked: AtomicUsize::new(0) }
+    }
+
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 #[async_trait]
@@ -96,6 +113,7 @@ impl Embedder for FakeEmbedder {
 
     async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Embedded, EmbedError> {
         assert_eq!((kind, texts.len()), (Kind::Query, 1));
+        self.asked.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(self.delay).await;
         if self.fails {
             return Err(EmbedError::Transient { reason: "503".into(), retry_after: None });

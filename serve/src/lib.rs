@@ -11,6 +11,7 @@ pub mod auth;
 pub mod budget;
 pub mod cli;
 pub mod cursor;
+mod embed;
 #[cfg(test)]
 mod fake;
 pub mod fetch;

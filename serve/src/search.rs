@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lectern_index::embed::{Embedder, Kind};
+use lectern_index::embed::Embedder;
 use lectern_index::fuse::{Ranked, fuse};
 use lectern_index::head::Head;
 use lectern_index::query::Terms;
@@ -13,6 +13,7 @@ use crate::answer::{Answer, Hit, Provenance, SearchAnswer, SourceState};
 use crate::arguments::{CallError, SearchCall};
 use crate::budget::Budget;
 use crate::cursor;
+use crate::embed::Questions;
 use crate::passage::{Detail, Passage};
 use crate::render;
 
@@ -24,8 +25,7 @@ const CANDIDATES: usize = 200;
 #[derive(Clone)]
 pub struct Searcher {
     pub(crate) index: Arc<dyn SearchIndex>,
-    embedder: Option<Arc<dyn Embedder>>,
-    embed_timeout: Duration,
+    questions: Option<Arc<Questions>>,
 }
 
 impl Searcher {
@@ -35,7 +35,8 @@ impl Searcher {
         embedder: Option<Arc<dyn Embedder>>,
         embed_timeout: Duration,
     ) -> Self {
-        Self { index, embedder, embed_timeout }
+        let questions = embedder.map(|embedder| Arc::new(Questions::new(embedder, embed_timeout)));
+        Self { index, questions }
     }
 
     /// Answers `search_docs`.
@@ -58,38 +59,39 @@ impl Searcher {
     /// The query's vector, where the index was built with our embedder; where there should be one
     /// and is not, why.
     async fn embed(&self, query: &str) -> Result<(Option<Vec<f32>>, Option<String>), CallError> {
-        let Some(embedder) = &self.embedder else { return Ok((None, None)) };
-        if self.index.status().await?.embedder.as_ref() != Some(embedder.id()) {
+        let Some(questions) = &self.questions else { return Ok((None, None)) };
+        if self.index.status().await?.embedder.as_ref() != Some(questions.id()) {
             return Ok((None, None));
         }
-        let texts = [query.to_owned()];
-        let failure =
-            match tokio::time::timeout(self.embed_timeout, embedder.embed(Kind::Query, &texts)).await {
-                Ok(Ok(embedded)) => match embedded.vectors.into_iter().next() {
-                    Some(Ok(vector)) => return Ok((Some(vector), None)),
-                    Some(Err(_)) | None => "the embedding service gave no vector",
-                },
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "the query was not embedded");
-                    "the embedding service failed"
-                }
-                Err(_) => "the embedding service did not answer in time",
-            };
-        Ok((None, Some(failure.to_owned())))
+        Ok(match questions.vector(query).await {
+            Ok(vector) => (Some(vector), None),
+            Err(failure) => (None, Some(failure)),
+        })
     }
 
     /// How the index is searched, and why not better: said by every answer.
     pub(crate) fn mode(&self, status: &Status, failure: Option<String>) -> (Mode, Option<String>) {
-        match (&status.embedder, &self.embedder) {
+        match (&status.embedder, &self.questions) {
             (None, _) => (Mode::Lexical, None),
-            (Some(_), None) => {
-                (Mode::Lexical, Some("the index has vectors, but no embedder is configured here".into()))
-            }
-            (Some(made), Some(ours)) if made != ours.id() => {
-                (Mode::Lexical, Some("the index was built with another embedder than is configured".into()))
-            }
-            _ if failure.is_some() => (Mode::Lexical, failure),
-            _ => (Mode::Hybrid, None),
+            (Some(made), None) => (
+                Mode::Lexical,
+                Some(format!(
+                    "the index was made with {:?}, but no embedder is configured here: set [embedding] as for lectern-ingest",
+                    made.as_str()
+                )),
+            ),
+            (Some(made), Some(ours)) if made != ours.id() => (
+                Mode::Lexical,
+                Some(format!(
+                    "the index was made with {:?}, but {:?} is configured here: set [embedding] as for lectern-ingest, or let that sync with the new settings",
+                    made.as_str(),
+                    ours.id().as_str()
+                )),
+            ),
+            (Some(_), Some(ours)) => match failure.or_else(|| ours.down()) {
+                Some(failure) => (Mode::Lexical, Some(failure)),
+                None => (Mode::Hybrid, None),
+            },
         }
     }
 }

@@ -246,6 +246,9 @@ pub struct ServeSettings {
     /// A call that takes longer is given up and says so. Too low: a cold disk fails searches. Too
     /// high: callers have long gone away.
     pub timeout_seconds: u64,
+    /// How long the vector of a question may take before the answer is lexical (`degraded`). Too low:
+    /// answers are worse than they could be. Too high: callers wait for a service that is down.
+    pub embed_timeout_ms: u64,
     /// How long requests in flight may take to finish after SIGTERM. Longer than the supervisor's
     /// own grace time has no effect.
     pub grace_seconds: u64,
@@ -261,6 +264,7 @@ impl Default for ServeSettings {
             max_body_bytes: 256 * 1024,
             max_concurrent: 64,
             timeout_seconds: 30,
+            embed_timeout_ms: 2000,
             grace_seconds: 10,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use lectern_index::config::Config;
+use lectern_index::embed::configured::configured;
 use lectern_index::open::Location;
 use lectern_index::tokens::Tokenizer;
 use secrecy::SecretString;
@@ -24,10 +25,6 @@ use crate::mcp::Handler;
 use crate::metrics::Metrics;
 use crate::search::Searcher;
 use crate::{budget, healthcheck, query, stdio};
-
-/// How long the embedding of a query may take before the answer is lexical. Becomes a setting with
-/// the first embedder that can be configured.
-const EMBED_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { command, stdio, shared } = cli;
@@ -90,8 +87,13 @@ fn log(shared: &Shared, serving: bool) -> Result<(), Failure> {
 
 fn searcher(config: &Config) -> Result<(Location, Searcher), Failure> {
     let location = Location::parse(&config.index.url).map_err(|error| usage(error.to_string()))?;
-    let timeout = EMBED_TIMEOUT;
-    let searcher = Searcher::new(location.open(), None, timeout);
+    let embedder = configured(&config.embedding, |name| std::env::var(name).ok());
+    let embedder = embedder.map_err(|error| usage(error.to_string()))?;
+    if let Some(lacking) = embedder.as_ref().and_then(|embedder| embedder.lacking()) {
+        tracing::warn!("searches are lexical: {lacking}");
+    }
+    let timeout = Duration::from_millis(config.serve.embed_timeout_ms);
+    let searcher = Searcher::new(location.open(), embedder, timeout);
     Ok((location, searcher))
 }
 

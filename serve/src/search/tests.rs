@@ -201,7 +201,7 @@ mod modes {
     }
 
     fn embedder(id: &str) -> FakeEmbedder {
-        FakeEmbedder { id: EmbedderId::from_stored(id), delay: Duration::ZERO, fails: false }
+        FakeEmbedder::new(EmbedderId::from_stored(id))
     }
 
     /// Invariants 7 and 10: vectors of two embedders never meet, and nothing degrades silently.
@@ -215,7 +215,7 @@ mod modes {
         let failing = FakeEmbedder { fails: true, ..embedder("m:1") };
         for (embedder, says) in [
             (None, "no embedder is configured"),
-            (Some(embedder("m:2")), "another embedder"),
+            (Some(embedder("m:2")), "\"m:2\" is configured here"),
             (Some(slow), "in time"),
             (Some(failing), "failed"),
         ] {
