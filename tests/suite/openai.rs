@@ -3,8 +3,10 @@
 
 mod client;
 mod faults;
+mod hybrid;
 mod limits;
 pub mod miniature;
 mod shape;
 
+pub use hybrid::Hybrid;
 pub use miniature::{Fault, Miniature, RateLimit, vector};

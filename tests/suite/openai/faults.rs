@@ -42,8 +42,14 @@ async fn answers_that_are_none_and_connections_that_end() {
     let counts = openai.counts();
     assert_eq!((counts.requests, counts.faults.len(), counts.answered.len()), (9, 9, 0));
     assert_eq!(indices(&embed(&openai, &TEXTS).await.unwrap()), [0, 1, 2]);
+    openai.latency(Duration::from_secs(600));
+    let hung_up = tokio::time::timeout(Duration::from_millis(200), embed(&openai, &TEXTS)).await;
+    assert!(hung_up.is_err());
+    while openai.counts().in_flight > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let counts = openai.take_counts();
-    assert_eq!((counts.answered_requests, counts.answered.len()), (1, 3));
+    assert_eq!((counts.answered_requests, counts.answered.len(), counts.abandoned), (1, 3, 1));
 }
 
 #[tokio::test]

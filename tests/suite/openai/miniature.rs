@@ -172,7 +172,7 @@ pub struct Answer {
 }
 
 async fn handle(state: Arc<State>, request: Request) -> Response {
-    let flight = count::Flight::take_off(&state);
+    let mut flight = count::Flight::take_off(&state);
     let (parts, body) = request.into_parts();
     // A client that was killed while it asked.
     let Ok(body) = to_bytes(body, usize::MAX).await else { return Response::default() };
@@ -183,7 +183,7 @@ async fn handle(state: Arc<State>, request: Request) -> Response {
         (settings.faults.next(), settings.latency)
     };
     if let Some(fault) = &fault {
-        state.counts.lock().unwrap().faults.push(fault.clone());
+        flight.fault(fault);
     }
     tokio::time::sleep(latency).await;
     if let Some(Fault::Silent(time)) = fault {
@@ -194,7 +194,10 @@ async fn handle(state: Arc<State>, request: Request) -> Response {
     }
     match state.answer(&asked, fault.as_ref()) {
         Ok((answer, headers)) => body::send(answer, headers, fault, flight),
-        Err(refusal) => refusal.response(),
+        Err(refusal) => {
+            flight.settle();
+            refusal.response()
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Counts {
     pub over_limit: usize,
     /// Faults, in the order of the requests they befell.
     pub faults: Vec<Fault>,
+    /// Requests that were going well when the client hung up: OpenAI would have taken money for them.
+    pub abandoned: usize,
     /// Requests being answered now.
     pub in_flight: usize,
     /// Most requests that were being answered at once.
@@ -51,7 +53,11 @@ impl Counts {
 }
 
 /// One request from its arrival to the end of its answer.
-pub struct Flight(Arc<State>);
+pub struct Flight {
+    state: Arc<State>,
+    /// Whoever ends it now, the client is not to blame.
+    settled: bool,
+}
 
 impl Flight {
     pub fn take_off(state: &Arc<State>) -> Self {
@@ -59,13 +65,25 @@ impl Flight {
         counts.requests += 1;
         counts.in_flight += 1;
         counts.most_in_flight = counts.most_in_flight.max(counts.in_flight);
-        Self(state.clone())
+        Self { state: state.clone(), settled: false }
+    }
+
+    /// What comes of it now is our doing.
+    pub fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    /// A fault befalls it.
+    pub fn fault(&mut self, fault: &Fault) {
+        self.settled = true;
+        self.state.counts.lock().unwrap().faults.push(fault.clone());
     }
 
     /// The whole answer was sent.
-    pub fn land(&self, answered: &[String]) {
+    pub fn land(&mut self, answered: &[String]) {
+        self.settled = true;
         let tokens: usize = answered.iter().map(|text| super::tokens(text)).sum();
-        let mut counts = self.0.counts.lock().unwrap();
+        let mut counts = self.state.counts.lock().unwrap();
         counts.answered_requests += 1;
         counts.answered_tokens += tokens as u64;
         for text in answered {
@@ -76,6 +94,8 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.0.counts.lock().unwrap().in_flight -= 1;
+        let mut counts = self.state.counts.lock().unwrap();
+        counts.in_flight -= 1;
+        counts.abandoned += usize::from(!self.settled);
     }
 }

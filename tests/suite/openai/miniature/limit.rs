@@ -89,7 +89,7 @@ impl Buckets {
                 let name = HeaderName::try_from(format!("x-ratelimit-{what}-{name}")).unwrap();
                 headers.insert(name, HeaderValue::try_from(value).unwrap());
             };
-            set("limit", format!("{:.0}", bucket.per_minute));
+            set("limit", format!("{:.0}", bucket.capacity));
             set("remaining", format!("{:.0}", bucket.level.floor()));
             set("reset", spelled(bucket.until(bucket.capacity)));
         }
