@@ -8,6 +8,8 @@ use crate::fingerprint::EmbedderId;
 use crate::tokens::Tokenizer;
 
 pub mod configured;
+#[cfg(feature = "local")]
+pub mod local;
 pub mod openai;
 
 /// What a text is, for models that treat the two differently.

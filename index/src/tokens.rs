@@ -94,6 +94,20 @@ impl Tokenizer {
         }
     }
 
+    /// What a model reads of `text`: its tokens with the special ones around them, cut at the end
+    /// to `limit` in all. Only a tokenizer that was read [from a file](Self::from_file) has ids.
+    #[cfg(feature = "local")]
+    pub(crate) fn ids(&self, text: &str, limit: usize) -> Result<Vec<u32>, String> {
+        use tokenizers::PostProcessor;
+        let Kind::HuggingFace(read) = &self.0 else { return Err(format!("{self:?} has no ids")) };
+        let tokenizer = &read.tokenizer;
+        let special = tokenizer.get_post_processor().map_or(0, |around| around.added_tokens(false));
+        let mut encoding = tokenizer.encode_fast(text, false).map_err(|error| error.to_string())?;
+        encoding.truncate(limit.saturating_sub(special), 0, tokenizers::TruncationDirection::Right);
+        let encoding = tokenizer.post_process(encoding, None, true).map_err(|error| error.to_string())?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
     /// Number of tokens in `text`, special tokens of the text counted as ordinary text.
     pub fn count(&self, text: &str) -> usize {
         match &self.0 {

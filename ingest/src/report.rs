@@ -99,11 +99,11 @@ pub struct Chunks {
 /// What embedding took.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Embedding {
-    /// Requests sent.
+    /// Requests sent; in a dry run those that would be.
     pub requests: u64,
     /// Texts sent.
     pub inputs: u64,
-    /// Tokens sent.
+    /// Tokens that were answered, as the service counts them; in a dry run as Lectern does.
     pub tokens: u64,
     /// Vectors that were there already.
     pub reused: u64,
@@ -179,6 +179,7 @@ impl Report {
         }
         let mut text = if self.sources.is_empty() { String::new() } else { format!("{table}\n") };
         for source in &self.sources {
+            text.push_str(&source.embedded(self.dry_run));
             text.push_str(&source.problems());
         }
         if self.dry_run && self.error.is_none() {
@@ -189,6 +190,20 @@ impl Report {
 }
 
 impl SourceReport {
+    /// What embedding took, or would take.
+    fn embedded(&self, dry_run: bool) -> String {
+        let Embedding { requests, inputs, tokens, reused, cost_usd } = &self.embedding;
+        if *inputs == 0 {
+            return String::new();
+        }
+        let cost = cost_usd.map_or_else(|| "price unknown".to_owned(), |cost| format!("${cost:.4}"));
+        let what = if dry_run { "to embed" } else { "embedded" };
+        format!(
+            "{what} {}: {inputs} texts, {tokens} tokens, {cost}, in {requests} requests; {reused} vectors were there already\n",
+            self.source
+        )
+    }
+
     fn problems(&self) -> String {
         let mut text = String::new();
         for problem in &self.failures {

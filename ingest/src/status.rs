@@ -43,6 +43,8 @@ pub struct Build {
     pub sources: i64,
     /// Documents that are published in it.
     pub documents: i64,
+    /// Vectors of its embedder: while it is filled, how far that is; 0 in lexical mode.
+    pub vectors: i64,
 }
 
 /// A source that is served.
@@ -62,7 +64,8 @@ pub struct Source {
 /// Reads the state of the index that `pool` has open.
 pub async fn read(pool: &SqlitePool, index: String, config: &Config) -> Result<Status, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT b.*, count(h.source) AS sources, coalesce(sum(h.documents), 0) AS documents \
+        "SELECT b.*, count(h.source) AS sources, coalesce(sum(h.documents), 0) AS documents, \
+         (SELECT count(*) FROM vectors v WHERE v.embedder = b.embedder) AS vectors \
          FROM builds b LEFT JOIN heads h USING (build) GROUP BY b.build ORDER BY b.build",
     )
     .fetch_all(pool)
@@ -77,6 +80,7 @@ pub async fn read(pool: &SqlitePool, index: String, config: &Config) -> Result<S
             created_at: row.try_get("created_at")?,
             sources: row.try_get("sources")?,
             documents: row.try_get("documents")?,
+            vectors: row.try_get("vectors")?,
         };
         if build.state == "serving" {
             status.mode = Some(if build.embedder.is_some() { Mode::Hybrid } else { Mode::Lexical });
@@ -113,14 +117,21 @@ impl Status {
         let mode = match self.mode {
             None => "nothing is published yet: run `lectern-ingest sync FOLDER`".to_owned(),
             Some(Mode::Lexical) => "lexical".to_owned(),
-            Some(Mode::Hybrid) => "hybrid".to_owned(),
+            Some(Mode::Hybrid) => {
+                let serving = self.builds.iter().find(|build| build.state == "serving");
+                format!("hybrid, {}", serving.and_then(|build| build.embedder.as_deref()).unwrap_or_default())
+            }
         };
         let mut text = format!("index {}\nmode  {mode}\n", self.index);
         for build in self.builds.iter().filter(|build| build.state != "serving") {
             text.push_str(&format!(
-                "build {} is {}: {} sources, {} documents\n",
+                "build {} is {}: {} sources, {} documents",
                 build.fingerprint, build.state, build.sources, build.documents
             ));
+            if let Some(embedder) = &build.embedder {
+                text.push_str(&format!(", {} vectors of {embedder}", build.vectors));
+            }
+            text.push('\n');
         }
         if self.sources.is_empty() {
             return text;

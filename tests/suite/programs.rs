@@ -27,7 +27,9 @@ pub(crate) fn program(name: &str) -> PathBuf {
         let test = std::env::current_exe().expect("the path of this test");
         let folder = test.ancestors().nth(2).expect("target/PROFILE").to_path_buf();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(root());
+        // With a test beside them the programs share the features, so the dependencies, of the tests:
+        // without one, all of these would compile once more.
+        cargo.args(["build", "--quiet", "--workspace", "--bins", "--test", "suite"]).current_dir(root());
         cargo.arg("--target-dir").arg(folder.parent().expect("target"));
         if folder.ends_with("release") {
             cargo.arg("--release");

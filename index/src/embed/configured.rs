@@ -93,6 +93,9 @@ fn local(_: &EmbeddingSettings) -> Result<Arc<dyn Embedder>, BadEmbedder> {
 }
 
 #[cfg(feature = "local")]
-fn local(_: &EmbeddingSettings) -> Result<Arc<dyn Embedder>, BadEmbedder> {
-    Err(BadEmbedder("local models come next".into()))
+fn local(settings: &EmbeddingSettings) -> Result<Arc<dyn Embedder>, BadEmbedder> {
+    match crate::embed::local::open(settings) {
+        Ok(embedder) => Ok(Arc::new(embedder)),
+        Err(error) => Err(BadEmbedder(error.to_string())),
+    }
 }
