@@ -1,6 +1,7 @@
 //! `lectern-ingest`, run from outside.
 
 mod daemon;
+mod embedding;
 mod exits;
 mod hostile;
 mod kill;
@@ -8,4 +9,4 @@ mod mend;
 mod rebuild;
 mod survive;
 mod sync;
-mod workspace;
+pub(crate) mod workspace;

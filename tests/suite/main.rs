@@ -3,5 +3,6 @@
 mod architecture;
 mod github;
 mod ingest;
+mod openai;
 mod programs;
 mod serve;

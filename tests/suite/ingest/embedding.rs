@@ -1,0 +1,7 @@
+//! Embedding with the real program, against an OpenAI in miniature.
+
+mod end;
+mod faults;
+mod mend;
+mod once;
+mod refused;
