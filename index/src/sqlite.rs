@@ -112,7 +112,7 @@ impl SqliteIndex {
         if reason.contains("readonly database") || reason.contains("unable to open") {
             reason.push_str(
                 " (its -wal and -shm files are missing, as after another program had it open, or may not be \
-                 read: any `lectern-ingest status` puts them back)",
+                 read: the next `lectern-ingest sync` puts them back)",
             );
         }
         ReadError::Unreadable { location: self.location(), reason }
