@@ -11,6 +11,9 @@ fn usage_and_configuration_exit_2() {
         &["sync", "docs", "--set", "chunk.max_tokens=many"],
         &["sync", "docs", "--set", "chunk.max_token=100"],
         &["sync", "docs", "--config", "missing.toml"],
+        &["sync", "https://github.com/o/r/blob/main/a.md"],
+        &["sync", "https://example.org/docs"],
+        &["status", "--set", "daemon.schedule=hourly"],
         &["prune"],
         &["rollback"],
     ] {
