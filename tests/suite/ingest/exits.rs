@@ -34,6 +34,20 @@ fn usage_and_configuration_exit_2() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_exits_2() {
+    let workspace = Workspace::with_documents(1);
+    workspace.synced(&[]);
+    for arguments in [&["export"][..], &["status"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+        let mut command = workspace.ingest(arguments);
+        let ended = crate::programs::run(command.stdout(full));
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}");
+        let error = String::from_utf8_lossy(&ended.stderr);
+        assert!(error.contains("cannot be written") && !error.contains("index"), "{error}");
+    }
+}
+
+#[test]
 fn a_source_that_is_not_there_exits_4() {
     let workspace = Workspace::with_documents(1);
     workspace.synced(&[]);
