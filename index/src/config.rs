@@ -2,7 +2,7 @@
 //!
 //! A setting comes from, in rising order: its default, the file, the environment
 //! (`LECTERN_SECTION_KEY`), `--set section.key=value`. Secrets come from the environment alone and
-//! are in no struct of this module. An unknown key is an error that names the nearest known one.
+//! are in no struct of this module. An unknown key is an error that names the known ones.
 
 use std::path::Path;
 
@@ -11,8 +11,10 @@ use toml::{Table, Value};
 
 use crate::citation::convention;
 
+mod schedule;
 mod settings;
 
+pub use schedule::{BadSchedule, Schedule};
 pub use settings::*;
 
 /// The file that is read when `--config` names none and it exists.
@@ -123,6 +125,17 @@ impl Config {
                 return Err(ConfigError(format!("serve.{name} = {value}: use {least} or more")));
             }
         }
+        for (name, address) in [("serve", &serve.listen), ("daemon", &self.daemon.listen)] {
+            let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+                return Err(ConfigError(format!(
+                    "{name}.listen = {address:?}: use ADDRESS:PORT, as in 127.0.0.1:8080"
+                )));
+            }
+        }
+        if let Err(error) = self.daemon.schedule.parse::<Schedule>() {
+            return Err(ConfigError(format!("daemon.{error}")));
+        }
         for (i, source) in self.source.iter().enumerate() {
             if self.source[..i].iter().any(|other| other.name == source.name) {
                 return Err(ConfigError(format!(
@@ -131,6 +144,9 @@ impl Config {
                 )));
             }
             let name = source.name.as_str();
+            if let Some(Err(error)) = source.schedule.as_ref().map(|text| text.parse::<Schedule>()) {
+                return Err(ConfigError(format!("source {name:?}: {error}")));
+            }
             let names_page = |template: &String| {
                 template.contains("{slug}")
                     || template.contains("{path}")
@@ -202,18 +218,22 @@ fn typed(origin: &str, section: &str, key: &str, value: &str) -> Result<Value, C
     Ok(as_string)
 }
 
-/// The error with the place it was found in and, for an unknown name, the nearest known one.
+/// The `known` name that `unknown` may be a slip of: most of the letters are the same.
+pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.map(|name| (strsim::damerau_levenshtein(unknown, name), name)).min()?;
+    (distance * 3 <= name.chars().count().max(unknown.chars().count())).then_some(name)
+}
+
+/// The error with the place it was found in and, for an unknown name, the one it may be a slip of.
 fn advise(origin: &str, error: &toml::de::Error) -> ConfigError {
     let message = error.to_string();
     let message = message.trim_end();
     // serde: "unknown field `x`, expected one of `a`, `b`" or "expected `a`"
     let names: Vec<&str> = error.message().split('`').skip(1).step_by(2).collect();
     let nearest = match names.split_first() {
-        Some((unknown, known)) if error.message().starts_with("unknown") => known
-            .iter()
-            .map(|name| (strsim::damerau_levenshtein(unknown, name), *name))
-            .min()
-            .map(|(_, name)| format!("\n  did you mean `{name}`?")),
+        Some((unknown, known)) if error.message().starts_with("unknown") => {
+            nearest(unknown, known.iter().copied()).map(|name| format!("\n  did you mean `{name}`?"))
+        }
         _ => None,
     };
     ConfigError(format!("{origin}: {message}{}", nearest.unwrap_or_default()))
@@ -253,6 +273,8 @@ mod tests {
         assert!(error.contains("LECTERN_INDEX_ULR") && error.contains("did you mean `url`?"), "{error}");
         let error = load("", &[], &["chnk.max_tokens=1"]).expect_err("an unknown section");
         assert!(error.contains("did you mean `chunk`?"), "{error}");
+        let error = load("[sync]\nfrobnicate = 1", &[], &[]).expect_err("an unknown key");
+        assert!(error.contains("concurrent_sources") && !error.contains("did you mean"), "{error}");
     }
 
     #[test]
@@ -271,6 +293,7 @@ mod tests {
             ("", "needs `folder` or `github`"),
             ("folder = \"a\"\ngithub = \"o/r\"", "has both"),
             ("folder = \"a\"\nref = \"v1\"", "no `github`"),
+            ("folder = \"a\"\nschedule = \"daily\"", "source \"x\": schedule \"daily\""),
             ("folder = \"a\"\nurl_template = \"https://x.org\"", "{slug}"),
         ] {
             let error = with(bad).expect_err(bad);
@@ -279,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn values_out_of_range_are_refused() {
+    fn values_out_of_range_are_refused_by_their_names() {
         for set in [
             "chunk.max_tokens=1",
             "chunk.overlap_tokens=400",
@@ -289,9 +312,14 @@ mod tests {
             "serve.max_concurrent=0",
             "embedding.provider=cohere",
             "embedding.model=x",
+            "serve.listen=nonsense",
+            "serve.listen=:8080",
+            "daemon.listen=127.0.0.1:99999",
+            "daemon.schedule=hourly",
             "nonsense",
         ] {
-            assert!(load("", &[], &[set]).is_err(), "{set}");
+            let error = load("", &[], &[set]).expect_err(set);
+            assert!(error.contains(set.split('=').next().expect("a name")), "{error}");
         }
     }
 }

@@ -120,10 +120,10 @@ pub fn display_title<'a>(title: Option<&'a str>, path: &'a str) -> &'a str {
     })
 }
 
-/// A path as it may be shown in a line of text: one with control characters is quoted and escaped,
-/// so that a file's name can neither break the line nor steer a terminal.
-pub fn printable(path: &str) -> Cow<'_, str> {
-    if path.chars().any(char::is_control) { Cow::Owned(format!("{path:?}")) } else { Cow::Borrowed(path) }
+/// A path or title as it may be shown in a line of text: one with control characters is quoted and
+/// escaped, so that it can neither break the line nor steer a terminal.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) { Cow::Owned(format!("{text:?}")) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl SqliteIndex {
         if reason.contains("readonly database") || reason.contains("unable to open") {
             reason.push_str(
                 " (its -wal and -shm files are missing, as after another program had it open, or may not be \
-                 read: any `lectern-ingest status` puts them back)",
+                 read: the next `lectern-ingest sync` puts them back)",
             );
         }
         ReadError::Unreadable { location: self.location(), reason }
@@ -190,8 +190,7 @@ impl SearchIndex for SqliteIndex {
     }
 
     async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
-        let mut db = self.begin().await?;
-        let build = self.build(&mut db).await?;
+        let Reading { mut db, build, .. } = self.read().await?;
         let Some(embedder) = &build.status.embedder else { return Ok(Vec::new()) };
         let stored: Vec<Option<Vec<u8>>> = sqlx::query_scalar(
             "SELECT v.vector FROM chunks c JOIN documents d USING (document) JOIN heads h USING (build, source) \

@@ -19,7 +19,9 @@ pub async fn backup(store: &SqliteStore, file: &Path) -> Result<(), Failure> {
         )));
     }
     let part = beside(file, ".part");
-    // Left behind by a backup that was killed: SQLite does not write into an existing database.
+    // Left behind by a backup that was killed: SQLite does not write into an existing database, and
+    // an old journal would be played back into a new one.
+    remove(&beside(file, ".part-journal"))?;
     remove(&part)?;
     let written = sqlx::query(AssertSqlSafe("VACUUM INTO ?".to_owned()))
         .bind(part.display().to_string())

@@ -81,8 +81,11 @@ async fn export(common: &Common, vectors: bool) -> Result<Exit, Failure> {
 
 async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
     let (config, path) = index(common)?;
-    let _lock = if mend { Some(Lock::take(&path)?) } else { None };
-    let store = SqliteStore::open_read(&path).await?;
+    let (_lock, store) = if mend {
+        (Some(Lock::take(&path)?), SqliteStore::open_existing(&path).await?)
+    } else {
+        (None, SqliteStore::open_read(&path).await?)
+    };
     let mut findings = look(&store).await?;
     if mend && !findings.differences.is_empty() {
         let targets = repair::mend(&store, &findings, &config).await?;
@@ -113,7 +116,7 @@ async fn look(store: &SqliteStore) -> Result<Findings, Failure> {
 async fn rebuild_ledger(common: &Common) -> Result<Exit, Failure> {
     let (_, path) = index(common)?;
     let _lock = Lock::take(&path)?;
-    let store = SqliteStore::open_read(&path).await?;
+    let store = SqliteStore::open_existing(&path).await?;
     let rebuilt = ledger::rebuild_all(store.pool()).await.map_err(|error| store.error(error))?;
     print(common, &serde_json::json!({ "documents": rebuilt }), |_| {
         format!("the ledger knows the {rebuilt} documents of the index again\n")
@@ -124,7 +127,7 @@ async fn rebuild_ledger(common: &Common) -> Result<Exit, Failure> {
 async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
     let (config, path) = index(common)?;
     let _lock = Lock::take(&path)?;
-    let store = SqliteStore::open_read(&path).await?;
+    let store = SqliteStore::open_existing(&path).await?;
     let current = run::spec(&config, run::embedder(&config)?.as_deref(), None).fingerprint;
     let pruned = prune::prune(&store, &config, options, &current).await?;
     print(common, &pruned, |pruned| {
@@ -143,7 +146,7 @@ async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
 async fn rollback(common: &Common) -> Result<Exit, Failure> {
     let (_, path) = index(common)?;
     let _lock = Lock::take(&path)?;
-    let fingerprint = prune::rollback(&SqliteStore::open_read(&path).await?).await?;
+    let fingerprint = prune::rollback(&SqliteStore::open_existing(&path).await?).await?;
     print(common, &serde_json::json!({ "serving": fingerprint }), |_| {
         format!(
             "build {fingerprint} is served again. Set model and chunk settings back before the next sync, which would switch to the build of the settings it finds\n"

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use lectern_index::config::{Config, SourceSettings};
+use lectern_index::config::{Config, Schedule, SourceSettings};
 use lectern_index::embed::Embedder;
 use lectern_index::open::Location;
 use tokio::sync::{Mutex, Notify, Semaphore};
@@ -22,14 +22,17 @@ use crate::exit::{Exit, Failure};
 use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::report::{Report, SourceReport};
-use crate::schedule::{Schedule, jitter, retry_after};
+use crate::schedule::jitter;
 use crate::store::sqlite::SqliteStore;
 use crate::sync::Sync;
-use crate::{history, run, signal, target};
+use crate::{history, run, schedule, signal, target};
 
 mod health;
 mod state;
 mod webhook;
+
+/// How long to wait where another process syncs: that is no failure, and over soon.
+const ANOTHER_LOOK: Duration = Duration::from_secs(5);
 
 /// What all sources of a daemon share.
 struct Daemon {
@@ -80,7 +83,7 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
         let due = tick.clone();
         let job = Job::new(text.as_str(), move |_, _| due.notify_one()).map_err(Failure::usage)?;
         scheduler.add(job).await.map_err(Failure::usage)?;
-        if schedule.missed(states.last_run(&settings.name), Utc::now()) {
+        if schedule::missed(&schedule, states.last_run(&settings.name), Utc::now()) {
             tick.notify_one();
         }
         workers.spawn(worker(daemon.clone(), settings, tick));
@@ -106,13 +109,17 @@ async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -
         if let Some(store) = &store {
             let runs =
                 history::last(store.pool(), &settings.name, 100).await.map_err(|error| store.error(error))?;
-            let when = |run: &history::Run| run.finished_at.parse::<DateTime<Utc>>().ok();
-            state.last_run = runs.first().and_then(when);
-            let published = |run: &&history::Run| matches!(run.exit_code, 0 | 3);
-            state.last_success = runs.iter().find(published).and_then(when);
+            state.last_run = runs.first().and_then(history::Run::finished);
+            let published = runs.iter().find(|run| Exit::is_published(run.exit_code));
+            state.last_success = published.and_then(history::Run::finished);
             state.well = runs.first().is_none_or(|run| run.exit_code == 0);
+            state.failures = history::failures(&runs);
+            state.retry = history::retry(&runs, Duration::from_secs(config.daemon.retry_seconds));
         }
         states.push((settings.name.clone(), state));
+    }
+    if let Some(store) = store {
+        store.close().await;
     }
     Ok(Shared::new(states))
 }
@@ -120,8 +127,9 @@ async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -
 /// One source: waits until it is due, syncs it, tries again after a failure.
 async fn worker(daemon: Arc<Daemon>, settings: SourceSettings, tick: Arc<Notify>) {
     let seconds = Duration::from_secs;
-    let mut retry: Option<Duration> = None;
+    let mut waiting = false;
     loop {
+        let retry = daemon.states.retry(&settings.name);
         tokio::select! {
             () = daemon.stop.cancelled() => return,
             () = tick.notified() => {
@@ -130,7 +138,7 @@ async fn worker(daemon: Arc<Daemon>, settings: SourceSettings, tick: Arc<Notify>
                     () = tokio::time::sleep(jitter(seconds(daemon.config.daemon.jitter_seconds))) => {}
                 }
             }
-            () = tokio::time::sleep(retry.unwrap_or_default()), if retry.is_some() => {}
+            () = until(retry), if retry.is_some() => {}
         }
         let turn = tokio::select! {
             () = daemon.stop.cancelled() => return,
@@ -145,7 +153,16 @@ async fn worker(daemon: Arc<Daemon>, settings: SourceSettings, tick: Arc<Notify>
             }
         };
         drop(turn);
-        let change = daemon.states.finished(&settings.name, &report, Utc::now());
+        if report.exit_code == Exit::Locked {
+            if !std::mem::replace(&mut waiting, true) {
+                tracing::info!(source = %settings.name, "another lectern-ingest is writing the index: waiting for it");
+            }
+            daemon.states.locked(&settings.name, Utc::now() + ANOTHER_LOOK);
+            continue;
+        }
+        waiting = false;
+        let first = seconds(daemon.config.daemon.retry_seconds);
+        let change = daemon.states.finished(&settings.name, &report, Utc::now(), first);
         match report.exit_code {
             Exit::Done => {
                 tracing::info!(source = %settings.name, documents = report.documents.total, generation = report.generation, "synced")
@@ -155,9 +172,6 @@ async fn worker(daemon: Arc<Daemon>, settings: SourceSettings, tick: Arc<Notify>
             }
         }
         webhook::tell(daemon.config.daemon.webhook_url.as_deref(), &change, &report).await;
-        // Documents that fail do so again until somebody mends them: the schedule is soon enough.
-        let again = !matches!(report.exit_code, Exit::Done | Exit::SomeFailed | Exit::Refused);
-        retry = again.then(|| retry_after(seconds(daemon.config.daemon.retry_seconds), change.failures));
     }
 }
 
@@ -225,4 +239,10 @@ impl Daemon {
             open.store.close().await;
         }
     }
+}
+
+/// Waits until `at`.
+async fn until(at: Option<DateTime<Utc>>) {
+    let wait = at.and_then(|at| (at - Utc::now()).to_std().ok());
+    tokio::time::sleep(wait.unwrap_or_default()).await;
 }

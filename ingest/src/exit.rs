@@ -42,6 +42,17 @@ impl Exit {
         PRECEDENCE.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
     }
 
+    /// Whether a run that ended so left everything published that could be.
+    pub fn is_published(code: u8) -> bool {
+        [Exit::Done, Exit::SomeFailed].map(Exit::code).contains(&code)
+    }
+
+    /// Whether the daemon tries again before the source is due: not what only somebody can mend,
+    /// documents that fail or a source that lost most of them.
+    pub fn is_tried_again(code: u8) -> bool {
+        !Exit::is_published(code) && code != Exit::Refused.code()
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         self as u8

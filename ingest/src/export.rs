@@ -8,7 +8,7 @@ use lectern_index::citation;
 use lectern_index::search::{Filter, SearchIndex, StoredDocument};
 use serde::Serialize;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// Documents listed at once.
 const PAGE: usize = 500;
@@ -59,7 +59,8 @@ pub fn written(done: std::io::Result<()>) -> Result<bool, Failure> {
     match done {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::new(Exit::Usage, format!("the export cannot be written: {error}"))),
+        // Where stdout goes is up to the command line; 5 would say that the index is down.
+        Err(error) => Err(Failure::usage(format!("the export cannot be written: {error}"))),
     }
 }
 

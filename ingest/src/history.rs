@@ -1,9 +1,14 @@
 //! Run history: what each sync of a source did, in the ledger.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use lectern_index::document::SourceName;
 use sqlx::SqlitePool;
 
+use crate::exit::Exit;
 use crate::report::SourceReport;
+use crate::schedule::retry_after;
 
 /// Runs kept of each source.
 const KEPT: i64 = 100;
@@ -55,6 +60,18 @@ pub async fn last(pool: &SqlitePool, source: &SourceName, runs: i64) -> Result<V
     Ok(rows.into_iter().map(run).collect())
 }
 
+/// Runs in a row that published nothing, up to the newest, which is the first of `runs`.
+pub fn failures(runs: &[Run]) -> u32 {
+    runs.iter().take_while(|run| !Exit::is_published(run.exit_code)).count() as u32
+}
+
+/// When the daemon tries again after the last of `runs`, newest first, with `first` as its first
+/// wait; `None` where it does not.
+pub fn retry(runs: &[Run], first: Duration) -> Option<DateTime<Utc>> {
+    let last = runs.first().filter(|run| Exit::is_tried_again(run.exit_code))?;
+    Some(last.finished()? + retry_after(first, failures(runs)))
+}
+
 /// A recorded run.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Run {
@@ -68,4 +85,43 @@ pub struct Run {
     pub exit_code: u8,
     /// The source's report.
     pub report: serde_json::Value,
+}
+
+impl Run {
+    /// When it ended.
+    pub fn finished(&self) -> Option<DateTime<Utc>> {
+        self.finished_at.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_in_a_row_are_tried_again_later_and_later() {
+        let run = |exit_code: u8| Run {
+            run_id: String::new(),
+            started_at: "2026-06-10T00:00:00Z".into(),
+            finished_at: "2026-06-10T00:01:00Z".into(),
+            exit_code,
+            report: serde_json::Value::Null,
+        };
+        let minute = Duration::from_secs(60);
+        let after = |codes: &[u8]| {
+            let runs: Vec<Run> = codes.iter().map(|code| run(*code)).collect();
+            retry(&runs, minute).map(|at| at.format("%H:%M").to_string())
+        };
+        for (codes, at) in [
+            (&[][..], None),
+            (&[0], None),
+            (&[3, 4], None),
+            (&[6, 4], None),
+            (&[4], Some("00:02")),
+            (&[4, 5], Some("00:03")),
+            (&[4, 6, 4, 0, 4], Some("00:05")),
+        ] {
+            assert_eq!(after(codes).as_deref(), at, "{codes:?}");
+        }
+    }
 }

@@ -13,6 +13,9 @@ use crate::plan::{Known, KnownDocument};
 use crate::source::Problem;
 use crate::store::Publication;
 
+/// Settings that equal no source's: the next sync lists the source in any case.
+const NO_SETTINGS: &str = "";
+
 /// What the ledger holds of a source in a build.
 #[derive(Debug, Default)]
 pub struct Record {
@@ -137,6 +140,33 @@ pub async fn record(
     Ok(())
 }
 
+/// What the index alone says of a source: what the ledger holds once it is rebuilt.
+pub async fn of_index(
+    db: &mut SqliteConnection,
+    build: i64,
+    source: &SourceName,
+) -> Result<Record, sqlx::Error> {
+    let Some(head) = lectern_index::sqlite::read_head(db, build, source).await? else {
+        return Ok(Record::default());
+    };
+    let mut record =
+        Record { generation: Some(head.generation), settings: Some(NO_SETTINGS.into()), ..Record::default() };
+    let rows = sqlx::query(
+        "SELECT path, blob_sha FROM documents WHERE build = ? AND source = ? AND generation <= ?",
+    )
+    .bind(build)
+    .bind(source.as_str())
+    .bind(head.generation as i64)
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        if let Some(blob_sha) = BlobSha::parse(row.try_get("blob_sha")?) {
+            record.known.insert(row.try_get("path")?, KnownDocument { blob_sha, skipped: None });
+        }
+    }
+    Ok(record)
+}
+
 /// Restores what the ledger should know of a source from the published documents of its build. What
 /// is not in the index (drafts, failures) is forgotten and looked at again by the next sync.
 pub async fn rebuild(
@@ -178,12 +208,12 @@ pub async fn rebuild(
         .execute(&mut *db)
         .await?;
     }
-    // Empty settings equal no source's, so the next sync lists the source in any case.
     sqlx::query(
         "INSERT INTO ledger_sources (fingerprint, source, generation, commit_sha, settings, origin) \
-         SELECT ?, source, generation, commit_sha, '', ? FROM heads WHERE build = ? AND source = ?",
+         SELECT ?, source, generation, commit_sha, ?, ? FROM heads WHERE build = ? AND source = ?",
     )
     .bind(fingerprint.as_str())
+    .bind(NO_SETTINGS)
     .bind(origin)
     .bind(build)
     .bind(source.as_str())

@@ -1,53 +1,33 @@
 //! When a source is due. Pure: the caller brings the clock. All times are UTC.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use croner::Cron;
-use croner::parser::{CronParser, Seconds};
+use lectern_index::config::Schedule;
 
 /// The longest wait before a failed run is tried again.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
-/// A cron schedule with seconds: `second minute hour day month weekday`.
-#[derive(Debug, Clone)]
-pub struct Schedule(Cron);
-
-/// A schedule that cannot be understood.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "schedule {0:?} is not understood ({1}): it has six fields, second minute hour day month weekday, as in \"0 17 * * * *\" for every hour at 17 past"
-)]
-pub struct BadSchedule(String, String);
-
-impl FromStr for Schedule {
-    type Err = BadSchedule;
-
-    fn from_str(text: &str) -> Result<Self, BadSchedule> {
-        let parser = CronParser::builder().seconds(Seconds::Required).build();
-        parser.parse(text).map(Self).map_err(|error| BadSchedule(text.into(), error.to_string()))
-    }
+/// Whether a run was due between the last one and `now`: after downtime it is caught up, once,
+/// however many were missed. A source that never ran is due.
+pub fn missed(schedule: &Schedule, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    last.is_none_or(|last| schedule.next(last).is_some_and(|due| due <= now))
 }
 
-impl Schedule {
-    /// The first time after `at` when the source is due; `None` if it never is again.
-    pub fn next(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.0.find_next_occurrence(&at, false).ok()
-    }
+/// Whether the last success is older than two periods: two runs were due since, and failed or
+/// never began. `slack` is what a run may take.
+pub fn stale(schedule: &Schedule, success: DateTime<Utc>, now: DateTime<Utc>, slack: Duration) -> bool {
+    let second = schedule.next(success).and_then(|first| schedule.next(first));
+    second.is_some_and(|second| now > second + slack)
+}
 
-    /// Whether a run was due between the last one and `now`: after downtime it is caught up, once,
-    /// however many were missed. A source that never ran is due.
-    pub fn missed(&self, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-        last.is_none_or(|last| self.next(last).is_some_and(|due| due <= now))
-    }
-
-    /// Whether the last success is older than two periods: two runs were due since, and failed or
-    /// never began. `slack` is what a run may take.
-    pub fn stale(&self, success: DateTime<Utc>, now: DateTime<Utc>, slack: Duration) -> bool {
-        let second = self.next(success).and_then(|first| self.next(first));
-        second.is_some_and(|second| now > second + slack)
-    }
+/// When the next run begins: on schedule, or earlier where a failed one is tried again at `retry`.
+pub fn next_run(
+    schedule: &Schedule,
+    retry: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    schedule.next(now).into_iter().chain(retry.filter(|at| *at >= now)).min()
 }
 
 /// The wait after the `failures`-th failure in a row.
@@ -72,20 +52,12 @@ mod tests {
     }
 
     #[test]
-    fn due_times_are_utc_and_have_seconds() {
-        let hourly: Schedule = "0 17 * * * *".parse().expect("a good schedule");
-        assert_eq!(hourly.next(at("2026-03-29T00:17:00Z")), Some(at("2026-03-29T01:17:00Z")));
-        assert!("17 * * * *".parse::<Schedule>().is_err(), "five fields have no seconds");
-        assert!("never".parse::<Schedule>().is_err());
-    }
-
-    #[test]
     fn what_was_missed_is_caught_up() {
         let daily: Schedule = "0 0 3 * * *".parse().expect("a good schedule");
         let now = at("2026-06-10T02:59:59Z");
-        assert!(daily.missed(None, now));
-        assert!(!daily.missed(Some(at("2026-06-09T03:00:05Z")), now));
-        assert!(daily.missed(Some(at("2026-06-09T02:59:00Z")), now));
+        assert!(missed(&daily, None, now));
+        assert!(!missed(&daily, Some(at("2026-06-09T03:00:05Z")), now));
+        assert!(missed(&daily, Some(at("2026-06-09T02:59:00Z")), now));
     }
 
     #[test]
@@ -93,8 +65,19 @@ mod tests {
         let minutely: Schedule = "0 * * * * *".parse().expect("a good schedule");
         let success = at("2026-06-10T00:00:01Z");
         let slack = Duration::from_secs(5);
-        assert!(!minutely.stale(success, at("2026-06-10T00:02:05Z"), slack));
-        assert!(minutely.stale(success, at("2026-06-10T00:02:06Z"), slack));
+        assert!(!stale(&minutely, success, at("2026-06-10T00:02:05Z"), slack));
+        assert!(stale(&minutely, success, at("2026-06-10T00:02:06Z"), slack));
+    }
+
+    #[test]
+    fn a_retry_comes_before_the_schedule() {
+        let daily: Schedule = "0 0 3 * * *".parse().expect("a good schedule");
+        let (now, due) = (at("2026-06-10T01:00:00Z"), Some(at("2026-06-10T03:00:00Z")));
+        let retry = Some(at("2026-06-10T01:01:00Z"));
+        assert_eq!(next_run(&daily, retry, now), retry);
+        assert_eq!(next_run(&daily, None, now), due);
+        assert_eq!(next_run(&daily, Some(at("2026-06-10T00:59:00Z")), now), due, "it is over");
+        assert_eq!(next_run(&daily, Some(at("2026-06-10T04:00:00Z")), now), due);
     }
 
     #[test]

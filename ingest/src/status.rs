@@ -1,8 +1,10 @@
 //! `status`: what is indexed, from where, how old it is, and how the last runs went.
 
+use std::time::Duration;
+
 use chrono::{SecondsFormat, Utc};
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
-use lectern_index::config::Config;
+use lectern_index::config::{Config, Schedule};
 use lectern_index::document::SourceName;
 use lectern_index::head::Head;
 use lectern_index::search::Mode;
@@ -10,10 +12,13 @@ use serde::Serialize;
 use sqlx::{Row, SqlitePool};
 
 use crate::history::{self, Run};
-use crate::schedule::Schedule;
+use crate::schedule;
 
 /// Runs shown of each source.
-const RUNS: i64 = 5;
+const RUNS: usize = 5;
+
+/// Runs that decide when a failed one is tried again: after so many the wait grows no more.
+const TELLING: i64 = 32;
 
 /// The state of an index.
 #[derive(Debug, Serialize)]
@@ -99,16 +104,19 @@ pub async fn read(pool: &SqlitePool, index: String, config: &Config) -> Result<S
     }
     drop(db);
     for (head, failures) in ledgers {
-        let runs = history::last(pool, &head.source, RUNS).await?;
-        status.sources.push(Source { next_run: next_run(config, &head.source), head, failures, runs });
+        let mut runs = history::last(pool, &head.source, TELLING).await?;
+        let next_run = next_run(config, &head.source, &runs);
+        runs.truncate(RUNS);
+        status.sources.push(Source { next_run, head, failures, runs });
     }
     Ok(status)
 }
 
-fn next_run(config: &Config, source: &SourceName) -> Option<String> {
+fn next_run(config: &Config, source: &SourceName, runs: &[Run]) -> Option<String> {
     let settings = config.source.iter().find(|settings| settings.name == *source)?;
     let schedule: Schedule = settings.schedule.as_ref().unwrap_or(&config.daemon.schedule).parse().ok()?;
-    schedule.next(Utc::now()).map(|due| due.to_rfc3339_opts(SecondsFormat::Secs, true))
+    let retry = history::retry(runs, Duration::from_secs(config.daemon.retry_seconds));
+    schedule::next_run(&schedule, retry, Utc::now()).map(|due| due.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 impl Status {

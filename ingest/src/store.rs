@@ -20,7 +20,7 @@ pub mod sqlite;
 #[async_trait]
 pub trait IndexWriter: Send + Sync {
     /// Begins work on a source under `spec`: makes the build if it is new, undoes what a run that
-    /// died left behind, and says what is there.
+    /// died left behind, and says what is there. An index opened for reading only says it.
     async fn begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, WriteError>;
 
     /// Reads a published document of the build, to publish it again under another path.
@@ -133,7 +133,7 @@ pub struct Published {
     pub waiting_for: Vec<SourceName>,
 }
 
-/// An index that cannot be written: exit code 5.
+/// An index that cannot be written, or not even read: exit code 5.
 #[derive(Debug, thiserror::Error)]
 #[error("the index at {location} {reason}")]
 pub struct WriteError {

@@ -9,7 +9,7 @@ use crate::exit::Failure;
 use crate::source::Source;
 use crate::source::folder::Folder;
 use crate::source::github::location::{Location, SCHEME};
-use crate::source::github::{Github, Selection};
+use crate::source::github::{Github, Selection, address};
 use crate::sync::Target;
 
 /// The sources that `targets` name, or the configured ones where it names none.
@@ -39,7 +39,10 @@ pub fn targets(config: &Config, targets: &[String]) -> Result<Vec<Target>, Failu
 /// A target of the command line: a folder or a repository. One that is configured keeps its settings.
 fn named(config: &Config, target: &str) -> Result<Target, Failure> {
     if target.starts_with(SCHEME) {
-        return repository(config, target);
+        return repository(config, Location::parse(target).map_err(Failure::usage)?);
+    }
+    if let Some(location) = address::parse(target) {
+        return repository(config, location.map_err(Failure::usage)?);
     }
     let folder = PathBuf::from(target);
     let is_this = |settings: &&SourceSettings| {
@@ -55,8 +58,7 @@ fn named(config: &Config, target: &str) -> Result<Target, Failure> {
 }
 
 /// A repository. One that is configured, at the same folder and ref, keeps its settings.
-fn repository(config: &Config, target: &str) -> Result<Target, Failure> {
-    let wanted = Location::parse(target).map_err(Failure::usage)?;
+fn repository(config: &Config, wanted: Location) -> Result<Target, Failure> {
     for settings in &config.source {
         let Some(github) = &settings.github else { continue };
         let location = Location::new(github, &settings.path, settings.reference.as_deref());

@@ -25,7 +25,7 @@ pub struct Provenance {
     pub mode: Mode,
     /// Why this answer is worse than it could be; null where it is not.
     pub degraded: Option<String>,
-    /// The state of the sources this answer is from.
+    /// The state of the sources this answer is from; where nothing was found, of those searched.
     pub sources: Vec<SourceState>,
 }
 
@@ -66,7 +66,8 @@ fn keep<T>(value: Option<T>, lean: bool) -> Option<Option<T>> {
 pub struct SearchAnswer {
     /// The passages, best first.
     pub results: Vec<Hit>,
-    /// Passages that were found but are not in `results`.
+    /// Passages that were found but are not in `results`; at least so many, since only the best
+    /// few hundred are looked at.
     pub omitted: usize,
     /// Pass it as `cursor`, with the same query and filters, for the next passages.
     pub next_cursor: Option<String>,

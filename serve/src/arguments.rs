@@ -2,6 +2,7 @@
 //!
 //! Every refusal says what to change, since it is a model that reads it.
 
+use lectern_index::config::nearest;
 use lectern_index::document::SourceName;
 use lectern_index::search::{Filter, ReadError};
 use serde::de::DeserializeOwned;
@@ -89,22 +90,29 @@ pub struct ListArguments {
 #[serde(deny_unknown_fields)]
 pub struct StatusArguments {}
 
-/// Reads the arguments of a call. `null` counts as absent, as models send it so.
+/// Reads the arguments of a call. `null` counts as absent, as models send it so, and `2.0` is the
+/// integer it is in JSON Schema.
 pub fn parse<T: DeserializeOwned>(arguments: Option<Map<String, Value>>) -> Result<T, CallError> {
     let mut arguments = arguments.unwrap_or_default();
     arguments.retain(|_, value| !value.is_null());
+    for value in arguments.values_mut().filter(|value| value.is_f64()) {
+        // Up to 2^53 every integer is a number of its own.
+        if let Some(whole) = value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15) {
+            *value = Value::from(whole as i64);
+        }
+    }
     serde_json::from_value(Value::Object(arguments))
         .map_err(|error| CallError::Invalid(format!("invalid arguments: {}", advise(&error.to_string()))))
 }
 
-/// The message of serde with the nearest name for an unknown one.
+/// The message of serde, which lists the names there are, with the one that an unknown name is
+/// like, if any.
 fn advise(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     let nearest = match names.next() {
-        Some(unknown) if message.starts_with("unknown field") => names
-            .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
-            .min()
-            .map(|(_, name)| format!("; did you mean `{name}`?")),
+        Some(unknown) if message.starts_with("unknown field") => {
+            nearest(unknown, names).map(|name| format!("; did you mean `{name}`?"))
+        }
         _ => None,
     };
     format!("{message}{}", nearest.unwrap_or_default())
@@ -190,12 +198,26 @@ mod tests {
             (json!({"query": "x", "max_tokens": 199}), "max_tokens is 199: use 200 to 20000"),
             (json!({"query": "x", "max_tokens": -1}), "max_tokens is -1: use 200 to 20000"),
             (json!({"query": "x", "max_token": 300}), "did you mean `max_tokens`?"),
+            (json!({"query": "x", "question": 300}), "expected one of `query`, `max_results`"),
+            (json!({"query": "x", "max_results": 2.5}), "2.5"),
             (json!({"query": "x", "source": "a/b"}), "is not allowed"),
             (json!({"query": 1}), "expected a string"),
         ] {
             let error = search(arguments).expect_err(says);
             assert!(error.contains(says), "{error} should say {says}");
         }
+    }
+
+    #[test]
+    fn names_far_from_all_are_not_guessed_at() {
+        let error = search(json!({"query": "x", "frobnicate": 1})).expect_err("an unknown name");
+        assert!(error.contains("`cursor`") && !error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
+    fn numbers_without_a_fraction_are_integers() {
+        let call = search(json!({"query": "x", "max_results": 2.0, "max_tokens": 3e2})).expect("a good call");
+        assert_eq!((call.max_results, call.max_tokens), (2, 300));
     }
 
     #[test]

@@ -159,13 +159,17 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 pub fn main() -> ExitCode {
     // Before any thread is started, since it sets variables. What is wrong in the file is not
     // repeated: it may be a secret.
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        complain("the file .env cannot be read: each line has to be NAME=VALUE");
-        return ExitCode::from(USAGE);
-    }
-    let (message, code) = match run::run(Cli::parse()) {
+    let environment = dotenvy::dotenv();
+    let cli = Cli::parse();
+    // A server's standard output is not for this.
+    let json = cli.shared.json && cli.command.is_some();
+    let outcome = match environment {
+        Err(error) if !error.not_found() => {
+            Err(Failure::Usage("the file .env cannot be read: each line has to be NAME=VALUE".into()))
+        }
+        _ => run::run(cli),
+    };
+    let (message, code) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Quiet) => return ExitCode::FAILURE,
         Err(Failure::Usage(message)) => (message, USAGE),
@@ -173,6 +177,12 @@ pub fn main() -> ExitCode {
         Err(Failure::Other(error)) => (format!("{error:#}"), 1),
     };
     complain(&message);
+    if json {
+        use std::io::Write;
+        let object = serde_json::json!({ "exit_code": code, "error": message });
+        // Whoever closed the pipe does not want it.
+        let _ = writeln!(std::io::stdout(), "{object}");
+    }
     ExitCode::from(code)
 }
 

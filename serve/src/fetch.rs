@@ -114,13 +114,17 @@ impl Part {
                 )));
             }
             let start = line_start(text, (line - i64::from(first)).max(0) as usize);
-            if start > part.to || (start == part.to && part.heading.is_some()) {
+            if let Some(heading) = &part.heading
+                && !(part.from..part.to).contains(&start)
+            {
+                let lines = |bytes: &str| bytes.split_inclusive('\n').count() as u32;
+                let before = first + lines(&text[..part.from]);
                 return Err(CallError::Invalid(format!(
-                    "start_line {line} is behind the section {:?}: leave one of the two out",
-                    part.heading.unwrap_or_default()
+                    "start_line {line} is not in the section {heading:?}, which has lines {before} to {}: use one of these, or leave one of the two arguments out",
+                    before + lines(&text[part.from..part.to]) - 1
                 )));
             }
-            part.from = part.from.max(start);
+            part.from = start;
         }
         if let Some(cursor) = &call.cursor {
             let line = call.start_line.map(|line| line.to_string());

@@ -8,27 +8,30 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::StreamExt;
 use lectern_index::config::ServeSettings;
-use rmcp::model::{ClientJsonRpcMessage, ErrorCode};
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, GetMeta, ProtocolVersion, RequestId};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::auth::{Access, is_loopback};
 use crate::health;
 use crate::mcp::Handler;
+use crate::message::{self, Refusal};
 use crate::metrics::Metrics;
+use crate::origins::Origins;
 use crate::search::Searcher;
 
 const JSON: &str = "application/json";
@@ -76,18 +79,22 @@ impl App {
             protocol(addresses, settings, closing),
         );
         let app = Arc::new(self);
-        let guarded = Router::new()
+        let authorized = from_fn_with_state(app.clone(), authorize);
+        let mcp = Router::new()
             .route_service("/mcp", mcp)
-            // Outermost last: first the token, then the body, and only whole requests take a place.
+            // Outermost last: what a browser asks first, then the token, then the body, and only
+            // whole requests take a place.
             .layer(GlobalConcurrencyLimitLayer::new(settings.max_concurrent))
             .layer(from_fn_with_state(app.clone(), read_message))
-            .route("/metrics", get(metrics))
-            .layer(from_fn_with_state(app.clone(), authorize));
+            .layer(authorized.clone())
+            .layer(cross_origin(Origins::new(&settings.allowed_origins)));
+        let metrics = Router::new().route("/metrics", get(metrics)).layer(authorized);
         Router::new()
             .route("/", get(async || WELCOME))
             .route("/livez", get(async || "ok\n"))
             .route("/health", get(health))
-            .merge(guarded)
+            .merge(mcp)
+            .merge(metrics)
             .layer(CatchPanicLayer::new())
             .layer(TraceLayer::new_for_http())
             .with_state(app)
@@ -113,12 +120,27 @@ fn protocol(
         let bound = bound.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string());
         config.with_allowed_hosts(loopback.into_iter().chain(bound).chain(settings.allowed_hosts.clone()))
     };
-    if settings.allowed_origins.iter().any(|origin| origin == "*") {
+    let origins = Origins::new(&settings.allowed_origins);
+    if origins.is_any() {
         return config.disable_allowed_origins();
     }
-    let hosts = ["localhost", "127.0.0.1", "[::1]"];
-    let loopback = hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]);
-    config.with_allowed_origins(loopback.chain(settings.allowed_origins.clone()))
+    config.with_allowed_origins(origins.entries())
+}
+
+/// Tells browsers that pages of these origins may call, with the headers of the protocol.
+fn cross_origin(origins: Origins) -> CorsLayer {
+    let [session, version, method, name, event] =
+        ["mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"]
+            .map(HeaderName::from_static);
+    let exposed = [session.clone(), version.clone(), WWW_AUTHENTICATE];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| {
+            origin.to_str().is_ok_and(|origin| origins.allow(origin))
+        }))
+        .allow_methods([Method::POST, Method::GET, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, ACCEPT, session, version, method, name, event])
+        .expose_headers(exposed)
+        .max_age(Duration::from_secs(3600))
 }
 
 /// Lets holders of the token pass.
@@ -143,29 +165,18 @@ async fn read_message(State(app): State<Arc<App>>, request: Request, next: Next)
         Ok(Ok(Some(body))) => body,
         Ok(Ok(None)) => {
             let message = format!("the request is larger than {limit} bytes");
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::INVALID_REQUEST, Value::Null, &message);
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, None, ErrorData::invalid_request(message, None));
         }
         Ok(Err(_)) => return StatusCode::BAD_REQUEST.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     if is_json(&parts.headers) {
-        if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
-            let message = format!("the request is not JSON: {error}");
-            return refuse(StatusCode::BAD_REQUEST, ErrorCode::PARSE_ERROR, Value::Null, &message);
-        }
-        if serde_json::from_slice::<ClientJsonRpcMessage>(&body).is_err() {
-            let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let message = match value {
-                Value::Array(_) => "batches are not supported: send one message a request",
-                _ => "the request is no JSON-RPC 2.0 message of MCP",
-            };
-            let id = value.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                ErrorCode::INVALID_REQUEST,
-                id.unwrap_or_default(),
-                message,
-            );
+        let refused = match message::parse(&body) {
+            Ok(message) => unsupported_version(&parts.headers, &message),
+            Err(Refusal { id, error, .. }) => Some((id, error)),
+        };
+        if let Some((id, error)) = refused {
+            return refuse(StatusCode::BAD_REQUEST, id, error);
         }
     }
     if takes_json(&parts.headers) {
@@ -206,8 +217,37 @@ fn takes_json(headers: &HeaderMap) -> bool {
         })
 }
 
-fn refuse(status: StatusCode, code: ErrorCode, id: Value, message: &str) -> Response {
-    let error = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code.0, "message": message}});
+/// The error for a version in the header that nobody here speaks, and that the message itself does
+/// not name: that case the transport answers in the protocol, this one it does not.
+fn unsupported_version(
+    headers: &HeaderMap,
+    message: &ClientJsonRpcMessage,
+) -> Option<(Option<RequestId>, ErrorData)> {
+    let asked = String::from_utf8_lossy(headers.get("mcp-protocol-version")?.as_bytes());
+    let supported = ProtocolVersion::KNOWN_VERSIONS;
+    if supported.iter().any(|version| version.as_str() == asked) {
+        return None;
+    }
+    let id = match message {
+        ClientJsonRpcMessage::Request(request) => {
+            if request.request.get_meta().protocol_version().is_some() {
+                return None;
+            }
+            Some(request.id.clone())
+        }
+        _ => None,
+    };
+    let data = json!({"requested": asked, "supported": supported});
+    let error = ErrorData::new(
+        ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+        format!("unsupported MCP-Protocol-Version: {asked}"),
+        Some(data),
+    );
+    Some((id, error))
+}
+
+fn refuse(status: StatusCode, id: Option<RequestId>, error: ErrorData) -> Response {
+    let error = json!({"jsonrpc": "2.0", "id": id, "error": error});
     (status, [(CONTENT_TYPE, JSON)], error.to_string()).into_response()
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One call goes [`arguments`] → [`search`] / [`fetch`] / [`list`] / [`status`] → [`answer`] (the
 //! structured content) → [`render`] (the text block). [`budget`], [`cursor`], [`passage`],
-//! [`outline`] and [`render`] are pure. [`mcp`] speaks the protocol, over [`http`] or [`stdio`].
+//! [`outline`], [`message`] and [`render`] are pure. [`mcp`] speaks the protocol, over [`http`] or [`stdio`].
 
 pub mod answer;
 pub mod arguments;
@@ -20,7 +20,9 @@ pub mod healthcheck;
 pub mod http;
 pub mod list;
 pub mod mcp;
+pub mod message;
 pub mod metrics;
+pub mod origins;
 pub mod outline;
 pub mod passage;
 pub mod query;

@@ -1,5 +1,6 @@
 //! From a ranked chunk to what is shown of it: all of it, or the lines of it that fit. Pure.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -77,11 +78,12 @@ impl<'a> Passage<'a> {
     }
 
     /// The lines that tell most about `terms` among those that fit into `room` tokens together, by
-    /// estimate; `None` where no line that says something fits.
+    /// estimate, from the beginning of a paragraph if possible; `None` where no line that says
+    /// something fits.
     pub fn window(&self, room: usize, terms: &Terms, budget: &Budget) -> Option<Range<usize>> {
         let costs: Vec<usize> = self.lines.iter().map(|line| budget.line(line)).collect();
         let matches: Vec<HashSet<String>> = self.lines.iter().map(|line| matched(line, terms)).collect();
-        let mut best: Option<((usize, usize), Range<usize>)> = None;
+        let mut best: Option<((usize, bool, usize), Range<usize>)> = None;
         let (mut end, mut sum) = (0, 0);
         for start in 0..self.lines.len() {
             if end < start {
@@ -93,7 +95,7 @@ impl<'a> Passage<'a> {
             }
             if self.says_something(start..end) {
                 let found: HashSet<&String> = matches[start..end].iter().flatten().collect();
-                let worth = (found.len(), sum);
+                let worth = (found.len(), self.begins_paragraph(start), sum);
                 if best.as_ref().is_none_or(|(known, _)| worth > *known) {
                     best = Some((worth, start..end));
                 }
@@ -103,12 +105,16 @@ impl<'a> Passage<'a> {
         best.map(|(_, window)| window)
     }
 
-    /// Whether these of its lines hold more than headings, fences and blanks.
+    /// Whether these of its lines hold more than headings, fences, tags and blanks.
     pub fn says_something(&self, lines: Range<usize>) -> bool {
         self.lines[lines].iter().any(|line| {
-            let line = line.trim();
-            !line.starts_with(['#', '`', '~']) && line.chars().any(char::is_alphanumeric)
+            !line.trim_start().starts_with(['#', '`', '~']) && bare(line).chars().any(char::is_alphanumeric)
         })
+    }
+
+    fn begins_paragraph(&self, line: usize) -> bool {
+        let blank = |line: usize| self.lines[line].trim().is_empty();
+        !blank(line) && (line == 0 || blank(line - 1))
     }
 
     /// Number of its lines.
@@ -125,12 +131,21 @@ impl<'a> Passage<'a> {
 /// The terms of `line` that are sought.
 fn matched(line: &str, terms: &Terms) -> HashSet<String> {
     let mut found = HashSet::new();
-    analyse::terms(line, |term| {
+    analyse::terms(&bare(line), |term| {
         if terms.as_slice().iter().any(|sought| sought == term) {
             found.insert(term.to_owned());
         }
     });
     found
+}
+
+/// What a line of markup says to a reader: all but its tags and comments.
+fn bare(line: &str) -> Cow<'_, str> {
+    if !line.trim_start().starts_with('<') {
+        return Cow::Borrowed(line);
+    }
+    let said = line.split('<').map(|piece| piece.split_once('>').map_or("", |(_, said)| said));
+    Cow::Owned(said.collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -218,6 +233,12 @@ pub(crate) mod tests {
         let window = passage.window(18, &terms, &budget).expect("a line fits");
         assert!(passage.lines[window.clone()].concat().contains("dropped"), "{window:?}");
         assert_eq!(passage.window(2, &terms, &budget), None);
+        let tag = "<!-- dropped value -->\n<a id=\"when-a-value-is-dropped\"></a>\n\nWords go on\nuntil it is dropped.\n\nThe value goes.\n";
+        let tagged = super::tests::ranked("docs", 0, tag, 1);
+        let passage = Passage::new(&tagged, &head);
+        assert!(!passage.says_something(0..3) && passage.says_something(0..4));
+        let window = passage.window(11, &terms, &budget).expect("a line fits");
+        assert_eq!(passage.lines[window].concat(), "Words go on\nuntil it is dropped.\n\n");
         assert_eq!(passage.window(1000, &terms, &budget), Some(0..7));
     }
 }

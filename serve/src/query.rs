@@ -19,8 +19,10 @@ pub fn human(answer: &SearchAnswer) -> String {
     for (number, hit) in answer.results.iter().enumerate() {
         passage(&mut out, number + 1, hit);
     }
-    if answer.results.is_empty() {
+    if answer.results.is_empty() && answer.omitted == 0 {
         out.push_str("Nothing found. Try other or fewer words.\n");
+    } else if answer.results.is_empty() {
+        out.push_str("No passage fits: raise --max-tokens.\n");
     }
     let provenance = &answer.provenance;
     let _ = write!(out, "{FAINT}{}", render::mode(provenance.mode));
@@ -51,7 +53,7 @@ fn passage(out: &mut String, number: usize, hit: &Hit) {
     let (start, end) = (hit.start_line, hit.end_line);
     let _ = write!(out, "{PLACE}{number}. {}/{}:{start}-{end}{PLACE:#}", hit.source, printable(&hit.path));
     if let Some(headings) = hit.heading_path.as_ref().filter(|headings| !headings.is_empty()) {
-        let _ = write!(out, "  {HEADINGS}{}{HEADINGS:#}", headings.join(" › "));
+        let _ = write!(out, "  {HEADINGS}{}{HEADINGS:#}", printable(&headings.join(" › ")));
     }
     let score = hit.score.map_or(String::new(), |score| format!("score {score:.3}, "));
     let _ = writeln!(out, "  {FAINT}{score}{} tokens{FAINT:#}", hit.tokens);

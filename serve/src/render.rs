@@ -48,7 +48,7 @@ fn citation(hit: &Hit) -> String {
         let _ = write!(out, " (of {passage})");
     }
     if let Some(headings) = hit.heading_path.as_ref().filter(|headings| !headings.is_empty()) {
-        let _ = write!(out, " § {}", headings.join(" › ").replace('\n', " "));
+        let _ = write!(out, " § {}", printable(&headings.join(" › ")));
     }
     let link = hit.permalink.as_ref().or(hit.url.as_ref()).and_then(Option::as_ref);
     if let Some(link) = link.or(hit.url.as_ref().and_then(Option::as_ref)) {
@@ -121,14 +121,14 @@ pub fn list(answer: &ListAnswer) -> String {
         }
         let _ = write!(out, "- {}", printable(&document.path));
         if let Some(title) = &document.title {
-            let _ = write!(out, " — {title}");
+            let _ = write!(out, " — {}", printable(title));
         }
         let _ = write!(out, " ({} tokens, {} lines)", document.tokens, document.lines);
         if let Some(summary) = &document.summary {
-            let _ = write!(out, ": {}", summary.replace('\n', " "));
+            let _ = write!(out, ": {}", printable(&summary.replace('\n', " ")));
         }
         if !document.entities.is_empty() {
-            let _ = write!(out, " [{}]", document.entities.join(", "));
+            let _ = write!(out, " [{}]", printable(&document.entities.join(", ")));
         }
         out.push('\n');
     }

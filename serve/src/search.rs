@@ -11,7 +11,7 @@ use lectern_index::search::{Filter, Found, Mode, Search, SearchIndex, Status};
 
 use crate::answer::{Answer, Hit, Provenance, SearchAnswer, SourceState};
 use crate::arguments::{CallError, SearchCall};
-use crate::budget::Budget;
+use crate::budget::{Budget, largest};
 use crate::cursor;
 use crate::embed::Questions;
 use crate::passage::{Detail, Passage};
@@ -44,11 +44,15 @@ impl Searcher {
     }
 
     /// Keeps what searches by vector need loaded, so that no caller waits for a new generation to
-    /// be. Without an embedder nothing is loaded.
+    /// be. Nothing is loaded of an index that was not built with our embedder.
     pub async fn keep_ready(self) {
-        while self.embedder.is_some() {
-            if let Err(error) = self.index.prepare().await {
-                tracing::debug!(%error, "nothing to load");
+        let Some(questions) = &self.questions else { return };
+        loop {
+            let status = self.index.status().await;
+            if status.is_ok_and(|status| status.embedder.as_ref() == Some(questions.id()))
+                && let Err(error) = self.index.prepare().await
+            {
+                tracing::warn!(%error, "vectors are not loaded");
             }
             tokio::time::sleep(POLL).await;
         }
@@ -246,14 +250,43 @@ impl Page<'_> {
         detail: Detail,
         budget: &Budget,
     ) -> Answer<SearchAnswer> {
-        loop {
+        while !hits.is_empty() {
             let answer = self.answer(&hits, considered, detail);
-            if hits.is_empty() || budget.holds(&answer) {
+            if budget.holds(&answer) {
                 return answer;
             }
             hits.pop();
             considered = considered.saturating_sub(1).max(1);
         }
+        self.without_hits(considered, detail, budget)
+    }
+
+    /// An answer without hits names the sources that were searched; where not all of them fit, it
+    /// says so.
+    fn without_hits(&self, considered: usize, detail: Detail, budget: &Budget) -> Answer<SearchAnswer> {
+        let Filter { source, version, .. } = &self.call.filter;
+        let searched: Vec<SourceState> = self
+            .heads
+            .iter()
+            .filter(|head| source.as_ref().is_none_or(|source| head.source == *source))
+            .filter(|head| version.is_none() || head.version == *version)
+            .map(|head| SourceState::of(head, detail < Detail::Full))
+            .collect();
+        let naming = |n: usize| {
+            let mut structured = self.answer(&[], considered, detail).structured;
+            structured.provenance.sources = searched[..n].to_vec();
+            if n < searched.len() {
+                let more =
+                    format!("{} more sources were searched: get_index_status has them", searched.len() - n);
+                structured.provenance.degraded.get_or_insert(more);
+            }
+            Answer { text: render::search(&structured), structured }
+        };
+        naming(if budget.holds(&naming(searched.len())) {
+            searched.len()
+        } else {
+            largest(searched.len(), |n| budget.holds(&naming(n)))
+        })
     }
 
     /// How much can be said about each passage: more than half of the budget is for the passages.

@@ -10,11 +10,15 @@ use rmcp::transport::io::stdio_pipes;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::Handler;
+use lines::Lines;
+
+mod lines;
 
 /// Serves until standard input ends or `stop`.
 pub async fn serve(handler: Handler, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let cancel = CancellationToken::new();
-    let service = handler.serve_with_ct(stdio_pipes(), cancel.clone());
+    let (read, write) = stdio_pipes();
+    let service = handler.serve_with_ct(Lines::new(read, write), cancel.clone());
     let session = async {
         match service.await {
             Ok(running) => match running.waiting().await? {

@@ -6,6 +6,7 @@ mod exits;
 mod hostile;
 mod kill;
 mod mend;
+mod readonly;
 mod rebuild;
 mod survive;
 mod sync;

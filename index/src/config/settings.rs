@@ -235,7 +235,7 @@ pub struct ServeSettings {
     /// answers 403. `*` without a token lets any web page the user visits read the documentation.
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call from a browser, beside those on this machine:
-    /// `https://app.example.com:443`, `http://localhost:*`, or `*` for any.
+    /// `https://app.example.com`, `https://app.example.com:*` for any port, or `*` for any page.
     pub allowed_origins: Vec<String>,
     /// Requests larger than this get 413. Too low: long queries are refused. Too high: a few
     /// requests fill the memory of a small machine.

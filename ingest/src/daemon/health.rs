@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::state::{Shared, State};
 use crate::exit::Failure;
+use crate::schedule;
 use crate::source::Usage;
 
 /// What a run may take beyond its due time before its source counts as stale.
@@ -46,7 +47,7 @@ pub(super) async fn serve(listener: TcpListener, states: Shared, stop: Cancellat
 
 /// Whether the last success is older than two periods.
 fn stale(state: &State) -> bool {
-    state.schedule.stale(state.last_success.unwrap_or(state.since), Utc::now(), SLACK)
+    schedule::stale(&state.schedule, state.last_success.unwrap_or(state.since), Utc::now(), SLACK)
 }
 
 async fn health(Of(states): Of<Shared>) -> Response {
@@ -61,7 +62,7 @@ async fn health(Of(states): Of<Shared>) -> Response {
                 "last_success": state.last_success.map(time),
                 "last_exit_code": state.last_exit,
                 "failures_in_a_row": state.failures,
-                "next_run": state.schedule.next(Utc::now()).map(time),
+                "next_run": schedule::next_run(&state.schedule, state.retry, Utc::now()).map(time),
             });
             (name.to_string(), source)
         })

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lectern_index::config::Schedule;
 use lectern_index::document::SourceName;
 
 use crate::exit::Exit;
 use crate::report::SourceReport;
-use crate::schedule::Schedule;
+use crate::schedule::retry_after;
 use crate::source::Usage;
 
 /// What is known of one source.
@@ -24,6 +26,8 @@ pub(super) struct State {
     pub(super) last_success: Option<DateTime<Utc>>,
     /// How the last run of this daemon ended.
     pub(super) last_exit: Option<Exit>,
+    /// When a failed run is tried again.
+    pub(super) retry: Option<DateTime<Utc>>,
     /// Runs that published nothing since the last one that did.
     pub(super) failures: u32,
     /// Whether the last run ended without any failure.
@@ -55,6 +59,7 @@ impl State {
             last_run: None,
             last_success: None,
             last_exit: None,
+            retry: None,
             failures: 0,
             well: true,
             runs: BTreeMap::new(),
@@ -83,9 +88,29 @@ impl Shared {
         self.read().get(source).and_then(|state| state.last_run)
     }
 
+    /// When a failed run of the source is tried again.
+    pub(super) fn retry(&self, source: &SourceName) -> Option<DateTime<Utc>> {
+        self.read().get(source).and_then(|state| state.retry)
+    }
+
+    /// Takes note of a run that did not begin, since another process syncs: it is tried again at `retry`.
+    pub(super) fn locked(&self, source: &SourceName, retry: DateTime<Utc>) {
+        if let Some(state) = self.read().get_mut(source) {
+            state.last_exit = Some(Exit::Locked);
+            state.retry = Some(retry);
+        }
+    }
+
     /// Takes note of a run that ended; says what is worth telling: every run that
-    /// published nothing, the first of those in which documents failed, and the first that is well again.
-    pub(super) fn finished(&self, source: &SourceName, report: &SourceReport, now: DateTime<Utc>) -> Change {
+    /// published nothing, the first of those in which documents failed, and the first that is well
+    /// again. A run that failed is tried again, after `first` at first.
+    pub(super) fn finished(
+        &self,
+        source: &SourceName,
+        report: &SourceReport,
+        now: DateTime<Utc>,
+        first: Duration,
+    ) -> Change {
         let mut states = self.read();
         let Some(state) = states.get_mut(source) else { return Change { failures: 0, event: None } };
         let was_well = state.well;
@@ -97,12 +122,14 @@ impl Shared {
             state.usage.clone_from(usage);
         }
         state.well = report.exit_code == Exit::Done;
-        if matches!(report.exit_code, Exit::Done | Exit::SomeFailed) {
+        let code = report.exit_code.code();
+        if Exit::is_published(code) {
             state.last_success = Some(now);
             state.failures = 0;
         } else {
             state.failures += 1;
         }
+        state.retry = Exit::is_tried_again(code).then(|| now + retry_after(first, state.failures));
         let event = match report.exit_code {
             Exit::Done => (!was_well).then_some("recovered"),
             // Told once, not every hour until somebody mends a file.

@@ -1,6 +1,7 @@
 //! Vectors that were made before, by what decides them: embedder id and text hash.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use lectern_index::chunk::Hash;
 use lectern_index::fingerprint::EmbedderId;
@@ -15,13 +16,13 @@ const ROWS: usize = 5_000;
 #[derive(Clone)]
 pub struct Cache {
     pool: SqlitePool,
-    location: String,
+    path: PathBuf,
 }
 
 impl Cache {
-    /// The cache in the file that `pool` has open; `location` is for errors.
-    pub fn new(pool: SqlitePool, location: impl std::fmt::Display) -> Self {
-        Self { pool, location: location.to_string() }
+    /// The cache in the index at `path`, which `pool` has open.
+    pub fn new(pool: SqlitePool, path: &Path) -> Self {
+        Self { pool, path: path.to_owned() }
     }
 
     /// Those of `hashes` that have no vector.
@@ -64,6 +65,6 @@ impl Cache {
     }
 
     fn error(&self, error: &sqlx::Error) -> WriteError {
-        WriteError { location: self.location.clone(), reason: crate::store::sqlite::reason(error) }
+        crate::store::sqlite::failure(&self.path, true, error)
     }
 }

@@ -35,6 +35,7 @@ use self::select::Rules;
 use crate::source::folder::globs;
 use crate::source::{Entry, Fetched, Listing, Snapshot, Source, SourceError, Usage};
 
+pub mod address;
 mod answers;
 mod archive;
 mod client;

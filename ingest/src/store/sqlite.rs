@@ -5,7 +5,6 @@
 //! survives a power cut.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use lectern_index::document::SourceName;
@@ -13,19 +12,19 @@ use lectern_index::head::Head;
 use lectern_index::search::StoredDocument;
 use lectern_index::sqlite as read;
 use sqlx::Row;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::SqlitePool;
 
 use crate::embed::Cache;
 use crate::ledger;
 use crate::store::{Begun, BuildSpec, IndexWriter, Publication, Published, StagedDocument, WriteError};
 
 pub(crate) mod builds;
+mod open;
 mod persist_wal;
 mod rows;
 
-use builds::{ensure_build, switch};
+use builds::{ensure_build, find_build, switch};
+pub(crate) use open::failure;
 use rows::{Stale, delete_documents, insert_chunks, json, next_id, write_head};
 
 /// Rows in one INSERT: SQLite binds at most 32,766 values a statement.
@@ -35,106 +34,32 @@ const ROWS: usize = 500;
 /// are seen by nobody. Too low: every batch is written twice at once; too high: disk and slow readers.
 const LONGEST_LOG: u64 = 64 * 1024 * 1024;
 
-/// How long to wait for another writer: readers never block, so this is a backup or a checkpoint.
-const BUSY: Duration = Duration::from_secs(30);
-
-/// The embedded index, opened for writing.
+/// The embedded index, opened by `lectern-ingest`.
 pub struct SqliteStore {
     path: PathBuf,
     pool: SqlitePool,
-    /// Whether whatever is written is rolled back.
-    dry: bool,
+    /// Whether it was opened for writing; where not, SQLite itself refuses to write.
+    writes: bool,
 }
 
 impl SqliteStore {
-    /// Opens or makes the index and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self, WriteError> {
-        let fail = |reason: String| WriteError { location: path.display().to_string(), reason };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-            && !folder.is_dir()
-        {
-            return Err(fail(format!("cannot be made: the folder {} does not exist", folder.display())));
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .pragma("cache_size", "-65536")
-            // Checkpoints are ours, see `checkpoint`.
-            .pragma("wal_autocheckpoint", "0");
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .after_connect(|connection, _| Box::pin(persist_wal::set(connection)))
-            .connect_with(options)
-            .await
-            .map_err(|error| fail(reason(&error)))?;
-        let store = Self { path: path.to_owned(), pool, dry: false };
-        store.migrate().await?;
-        Ok(store)
-    }
-
-    /// Opens the index for a dry run: nothing is written, and where there is no index yet, one in
-    /// memory stands in for it.
-    pub async fn open_dry(path: &Path) -> Result<Self, WriteError> {
-        if path.exists() {
-            let store = Self::open_read(path).await?;
-            return Ok(Self { dry: true, ..store });
-        }
-        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await;
-        let pool = pool
-            .map_err(|error| WriteError { location: path.display().to_string(), reason: reason(&error) })?;
-        let store = Self { path: path.to_owned(), pool, dry: true };
-        store.migrate().await?;
-        Ok(store)
-    }
-
-    /// Opens an existing index of this schema without changing it.
-    pub async fn open_read(path: &Path) -> Result<Self, WriteError> {
-        let fail = |reason: String| WriteError { location: path.display().to_string(), reason };
-        if !path.exists() {
-            return Err(fail(
-                "does not exist: run `lectern-ingest sync` to make it, or check --index".into(),
-            ));
-        }
-        let options = SqliteConnectOptions::new().filename(path).foreign_keys(true).busy_timeout(BUSY);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .after_connect(|connection, _| Box::pin(persist_wal::set(connection)))
-            .connect_with(options)
-            .await
-            .map_err(|error| fail(reason(&error)))?;
-        let schema: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
-            .fetch_one(&pool)
-            .await
-            .map_err(|error| fail(reason(&error)))?;
-        match schema {
-            Some(read::SCHEMA) => Ok(Self { path: path.to_owned(), pool, dry: false }),
-            other => Err(fail(format!(
-                "has schema {}, this program has {}: run `lectern-ingest sync` with the newer of the two versions",
-                other.unwrap_or(0),
-                read::SCHEMA
-            ))),
-        }
-    }
-
-    /// The one connection that writes; also for the ledger, the vectors and the run history.
+    /// The one connection; also for the ledger, the vectors and the run history.
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
     }
 
     /// The vectors that were made before.
     pub fn cache(&self) -> Cache {
-        Cache::new(self.pool.clone(), self.path.display())
+        Cache::new(self.pool.clone(), &self.path)
     }
 
     /// Moves the write-ahead log into the database and empties it, then closes the file. A log that
     /// stayed full would be replayed over the database by the next to open it, harmless only as
     /// long as every byte of it is intact.
     pub async fn close(&self) {
-        self.checkpoint().await;
+        if self.writes {
+            self.checkpoint().await;
+        }
         self.pool.close().await;
     }
 
@@ -144,26 +69,6 @@ impl SqliteStore {
             tracing::debug!("no checkpoint: {error}");
         }
     }
-
-    /// Turns what SQLite said into an error that names the file and the next step.
-    pub fn error(&self, error: sqlx::Error) -> WriteError {
-        WriteError { location: self.path.display().to_string(), reason: reason(&error) }
-    }
-
-    /// Brings the schema up to date; a newer one is refused.
-    pub async fn migrate(&self) -> Result<(), WriteError> {
-        sqlx::migrate!("../migrations").run(&self.pool).await.map_err(|error| WriteError {
-            location: self.path.display().to_string(),
-            reason: match error {
-                sqlx::migrate::MigrateError::VersionMissing(version) => format!(
-                    "has schema {version}, newer than the schema {} of this program: use the lectern-ingest that wrote it, or a newer one",
-                    read::SCHEMA
-                ),
-                sqlx::migrate::MigrateError::Execute(error) => reason(&error),
-                other => format!("cannot be brought up to date: {other}"),
-            },
-        })
-    }
 }
 
 /// Length of the write-ahead log.
@@ -171,25 +76,6 @@ fn log_bytes(index: &Path) -> u64 {
     let mut log = index.as_os_str().to_owned();
     log.push("-wal");
     std::fs::metadata(log).map_or(0, |metadata| metadata.len())
-}
-
-/// What SQLite said, and what to do.
-pub(crate) fn reason(error: &sqlx::Error) -> String {
-    let text = match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        other => other.to_string(),
-    };
-    let advice = [
-        ("disk is full", "free some space and run the sync again: nothing is lost"),
-        ("readonly", "check the permissions of the file and its folder"),
-        ("unable to open", "check that its folder exists and can be written"),
-        ("locked", "another program holds it: end that program, or wait and run the sync again"),
-        ("malformed", "restore a backup, or move the file away and sync again"),
-        ("not a database", "move the file away, or choose another with --index"),
-        ("disk I/O error", "check the disk: it is full, gone or failing"),
-    ];
-    let next = advice.iter().find(|(said, _)| text.contains(said)).map(|(_, next)| format!(" ({next})"));
-    format!("cannot be written: {text}{}", next.unwrap_or_default())
 }
 
 #[async_trait]
@@ -229,14 +115,23 @@ impl IndexWriter for SqliteStore {
 impl SqliteStore {
     async fn try_begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, sqlx::Error> {
         let mut db = self.pool.begin().await?;
-        let build = ensure_build(&mut db, spec).await?;
+        // No build has the number 0.
+        let build = if self.writes {
+            ensure_build(&mut db, spec).await?
+        } else {
+            find_build(&mut db, &spec.fingerprint).await?.unwrap_or(0)
+        };
         let head = read::read_head(&mut db, build, source).await?;
-        let generation = head.as_ref().map_or(0, |head| head.generation);
-        delete_documents(&mut db, build, source, Stale::Staged(generation)).await?;
+        let generation = head.as_ref().map(|head| head.generation);
+        if self.writes {
+            delete_documents(&mut db, build, source, Stale::Staged(generation.unwrap_or(0))).await?;
+        }
         let mut record = ledger::read(&mut db, &spec.fingerprint, source).await?;
-        if record.generation != head.as_ref().map(|head| head.generation) {
-            ledger::rebuild(&mut db, &spec.fingerprint, build, source).await?;
-            record = ledger::read(&mut db, &spec.fingerprint, source).await?;
+        if record.generation != generation {
+            if self.writes {
+                ledger::rebuild(&mut db, &spec.fingerprint, build, source).await?;
+            }
+            record = ledger::of_index(&mut db, build, source).await?;
         }
         let served = sqlx::query_scalar(
             "SELECT d.path FROM documents d JOIN builds b USING (build) \
@@ -246,11 +141,7 @@ impl SqliteStore {
         .bind(source.as_str())
         .fetch_all(&mut *db)
         .await?;
-        if self.dry {
-            db.rollback().await?
-        } else {
-            db.commit().await?
-        }
+        db.commit().await?;
         Ok(Begun {
             source: source.clone(),
             build,

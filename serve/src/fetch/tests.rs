@@ -114,7 +114,10 @@ fn sections_and_lines_are_chosen() {
     let found = section("use", Some(12)).expect("a section");
     assert!(found.content.starts_with("### Deep") && found.start_line == 12);
     assert!(section("us", None).expect_err("no such heading").contains("\"Use\""));
-    assert!(section("use", Some(17)).expect_err("behind the section").contains("leave one"));
+    for outside in [17, 3, 1] {
+        let error = section("use", Some(outside)).expect_err("not in the section");
+        assert!(error.contains("lines 8 to 15") && error.contains("leave one"), "{error}");
+    }
 
     let from = |line| fetch(&FetchArguments { start_line: Some(line), ..call() }, &document, 8000);
     let found = from(16).expect("a line").structured;

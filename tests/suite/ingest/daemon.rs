@@ -153,6 +153,33 @@ fn failures_are_told_and_tried_again() {
 }
 
 #[test]
+fn the_next_run_is_the_retry_of_one_that_failed() {
+    let workspace = Workspace::with_documents(3);
+    // Due once a year.
+    configure(&workspace, "0 0 0 1 1 *", "");
+    let configured = |arguments: &[&str]| {
+        let (code, out, error) = workspace.run(&[arguments, &["--json"]].concat());
+        let object: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
+        (code, object)
+    };
+    assert_eq!(configured(&["sync"]).0, 0);
+    std::fs::rename(workspace.docs(), workspace.root().join("away")).expect("a rename");
+    assert_eq!(configured(&["sync"]).0, 4);
+    let text = std::fs::read_to_string(workspace.root().join("lectern.toml")).expect("the configuration");
+    let later = text.replace("retry_seconds = 1", "retry_seconds = 600");
+    std::fs::write(workspace.root().join("lectern.toml"), later).expect("a file");
+    let (_, status) = configured(&["status"]);
+    let next: chrono::DateTime<chrono::Utc> =
+        status["sources"][0]["next_run"].as_str().and_then(|at| at.parse().ok()).expect("a time");
+    let wait = (next - chrono::Utc::now()).num_seconds();
+    assert!((0..=600).contains(&wait), "{wait} s");
+    // A daemon that is started now keeps to it.
+    let daemon = Daemon::start(&workspace);
+    assert_eq!(daemon.source("docs")["next_run"], status["sources"][0]["next_run"]);
+    daemon.end();
+}
+
+#[test]
 fn another_sync_is_waited_for() {
     let workspace = Workspace::with_documents(3);
     workspace.synced(&[]);
@@ -161,6 +188,9 @@ fn another_sync_is_waited_for() {
     configure(&workspace, "* * * * * *", "");
     let daemon = Daemon::start(&workspace);
     wait_for("a run that finds the lock taken", || daemon.source("docs")["last_exit_code"] == 7);
+    let waiting = daemon.source("docs");
+    assert_eq!((&waiting["failures_in_a_row"], &waiting["status"]), (&0.into(), &"ok".into()), "{waiting}");
+    assert!(!daemon.get("/metrics").1.contains("exit_code=\"7\""), "it is no run");
     lock.unlock().expect("it was held");
     wait_for("a run that does not", || daemon.source("docs")["last_exit_code"] == 0);
     daemon.end();

@@ -11,6 +11,9 @@ fn usage_and_configuration_exit_2() {
         &["sync", "docs", "--set", "chunk.max_tokens=many"],
         &["sync", "docs", "--set", "chunk.max_token=100"],
         &["sync", "docs", "--config", "missing.toml"],
+        &["sync", "https://github.com/o/r/blob/main/a.md"],
+        &["sync", "https://example.org/docs"],
+        &["status", "--set", "daemon.schedule=hourly"],
         &["prune"],
         &["rollback"],
     ] {
@@ -28,6 +31,20 @@ fn usage_and_configuration_exit_2() {
     let (code, _, error) = workspace.run(&["sync", "docs"]);
     assert_eq!(code, 2);
     assert!(error.contains("did you mean `max_tokens`?") && error.contains("lectern.toml"), "{error}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_exits_2() {
+    let workspace = Workspace::with_documents(1);
+    workspace.synced(&[]);
+    for arguments in [&["export"][..], &["status"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+        let mut command = workspace.ingest(arguments);
+        let ended = crate::programs::run(command.stdout(full));
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}");
+        let error = String::from_utf8_lossy(&ended.stderr);
+        assert!(error.contains("cannot be written") && !error.contains("index"), "{error}");
+    }
 }
 
 #[test]

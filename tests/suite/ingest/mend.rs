@@ -108,7 +108,14 @@ fn a_backup_brings_everything_back() {
     let workspace = Workspace::with_documents(8);
     workspace.synced(&[]);
     let whole = workspace.export();
+    // What a backup that was killed leaves behind is replaced.
+    for left in ["copy.db.part", "copy.db.part-journal"] {
+        std::fs::write(workspace.root().join(left), "half a backup").expect("a file");
+    }
     assert_eq!(workspace.run(&["backup", "copy.db"]).0, 0);
+    for left in ["copy.db.part", "copy.db.part-journal"] {
+        assert!(!workspace.root().join(left).exists(), "{left}");
+    }
     assert_eq!(workspace.run(&["backup", "copy.db"]).0, 2, "a backup is never overwritten");
     workspace.write("part0/page0000.md", page(0, 1));
     workspace.remove("part1/page0001.md");

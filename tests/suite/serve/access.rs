@@ -88,3 +88,42 @@ async fn foreign_hosts_and_origins_are_refused_until_they_are_allowed() {
     assert_eq!(status(&server, &[("host", "other.example.com")]).await, 403);
     assert_eq!(status(&server, &[("origin", "https://other.example.com")]).await, 403);
 }
+
+#[tokio::test]
+async fn browsers_are_told_which_pages_may_call() {
+    let allow = ["--set", "serve.allowed_origins=[\"https://app.example.com\"]"];
+    let server = Server::with(corpora_index(), &allow, &HashMap::from([("LECTERN_TOKEN", TOKEN)]));
+    let asked = "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name";
+    let preflight = async |origin: &str| {
+        let request = reqwest::Client::new().request(reqwest::Method::OPTIONS, server.url("/mcp"));
+        let request = request.header("origin", origin).header("access-control-request-method", "POST");
+        request.header("access-control-request-headers", asked).send().await.expect("a response")
+    };
+    let header = |response: &reqwest::Response, name: &str| {
+        response.headers().get(name).map(|value| value.to_str().expect("text").to_lowercase())
+    };
+    for origin in ["https://app.example.com", "http://localhost:6274"] {
+        // Before a browser sends the token, it asks without.
+        let response = preflight(origin).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(&response, "access-control-allow-origin").as_deref(), Some(origin));
+        let allowed = header(&response, "access-control-allow-headers").expect("headers");
+        let allowed: Vec<&str> = allowed.split(',').map(str::trim).collect();
+        assert!(asked.split(", ").all(|name| allowed.contains(&name)), "{allowed:?}");
+        let body = initialize("2025-11-25").to_string();
+        let bearer = format!("Bearer {TOKEN}");
+        let response = post(&server, &[("origin", origin), ("authorization", &bearer)], body).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(&response, "access-control-allow-origin").as_deref(), Some(origin));
+        let exposed = header(&response, "access-control-expose-headers").expect("headers");
+        assert!(exposed.contains("mcp-session-id") && exposed.contains("mcp-protocol-version"), "{exposed}");
+    }
+    for origin in ["https://other.example.com", "https://app.example.com:8443", "null"] {
+        assert_eq!(header(&preflight(origin).await, "access-control-allow-origin"), None, "{origin}");
+    }
+    // What platforms check has no names to go by.
+    for path in ["/health", "/livez", "/"] {
+        let request = reqwest::Client::new().get(server.url(path)).header("host", "10.0.0.7");
+        assert_eq!(request.send().await.expect("a response").status(), StatusCode::OK, "{path}");
+    }
+}

@@ -80,6 +80,33 @@ fn failures_say_what_to_do_and_have_their_exit_codes() {
 }
 
 #[test]
+fn json_is_printed_whatever_happens() {
+    for (arguments, expected, says) in [
+        (&["query", "x", "--index", "/nowhere/index.db"][..], 5, "lectern-ingest sync"),
+        (&["query", "", "--index", index()], 2, "query is empty"),
+        (&["query", "x", "--config", "/nowhere/lectern.toml"], 2, "/nowhere/lectern.toml"),
+        (&["ask", "x", "--url", "http://127.0.0.1:1"], 1, "nothing answers"),
+        (&["healthcheck", "--listen", "127.0.0.1:1"], 1, "nothing listens there"),
+    ] {
+        let (code, out, error) = output("lectern-serve", &[arguments, &["--json"]].concat());
+        let object: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{arguments:?}: {out:?}"));
+        assert_eq!((code, &object["exit_code"]), (expected, &expected.into()), "{object}");
+        assert!(object["error"].as_str().is_some_and(|said| said.contains(says) && error.contains(said)));
+    }
+    // A server's standard output is its client's.
+    let (code, out, _) = output("lectern-serve", &["--stdio", "--json", "--set", "serve.max_concurrent=0"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+}
+
+#[test]
+fn an_empty_file_is_an_index_that_is_not_made_yet() {
+    let file = tempfile::NamedTempFile::new().expect("an empty file");
+    let index = file.path().to_str().expect("a path in UTF-8");
+    let (code, _, error) = output("lectern-serve", &["query", "x", "--index", index]);
+    assert!(code == 5 && error.contains("lectern-ingest sync"), "{code}: {error}");
+}
+
+#[test]
 fn a_port_in_use_is_said() {
     let server = Server::start(corpora_index());
     let (code, _, error) = output("lectern-serve", &["--listen", &server.address, "--index", index()]);

@@ -64,6 +64,12 @@ async fn what_is_no_message_is_answered_in_the_protocol() {
         let answer = json_of(response).await;
         assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(code), &id), "{body:.40}");
     }
+    let list = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"}).to_string();
+    let response = post(&server, &[("mcp-protocol-version", "1999-12-31")], list).await;
+    assert_eq!(response.status().as_u16(), 400);
+    let answer = json_of(response).await;
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32022), &json!(8)));
+    assert_eq!(answer["error"]["data"]["requested"], "1999-12-31");
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": 5}});
     let answer = json_of(post(&server, &[], call.to_string()).await).await;
     assert_eq!(answer["error"]["code"], -32602);

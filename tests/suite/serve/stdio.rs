@@ -81,6 +81,10 @@ fn standard_output_is_protocol_only() {
     server.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
     server.say("{this is not json");
     server.say("");
+    let answer = server.hear().expect("an answer");
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::Null, &json!(-32700)));
+    server.stdin.as_mut().expect("a pipe").write_all(b"\"\xff\"\n").expect("it listens");
+    assert_eq!(server.hear().expect("an answer")["error"]["code"], -32700);
     for id in 2..6 {
         let call = json!({"name": "search_docs", "arguments": {"query": "x"}});
         server.say(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": call}).to_string());
@@ -93,8 +97,11 @@ fn standard_output_is_protocol_only() {
             answered.push(id);
         }
     }
-    // The end of input ends it, and nothing more is said.
+    // A last line needs no end; the end of input ends it, and nothing more is said.
+    let last = json!({"jsonrpc": "2.0", "id": 6, "method": "ping"});
+    write!(server.stdin.as_mut().expect("a pipe"), "{last}").expect("it listens");
     server.stdin = None;
+    assert_eq!(server.hear().expect("an answer")["id"], 6);
     assert_eq!(server.hear(), None);
     assert_eq!(ended(&mut server.child).code(), Some(0));
 }

@@ -1,6 +1,7 @@
 //! Builds: one index per fingerprint, of which one is served.
 
 use lectern_index::document::SourceName;
+use lectern_index::fingerprint::Fingerprint;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::rows::json;
@@ -8,11 +9,7 @@ use crate::store::BuildSpec;
 
 /// The build of this fingerprint, made if it is new.
 pub(super) async fn ensure_build(db: &mut SqliteConnection, spec: &BuildSpec) -> Result<i64, sqlx::Error> {
-    let known: Option<i64> = sqlx::query_scalar("SELECT build FROM builds WHERE fingerprint = ?")
-        .bind(spec.fingerprint.as_str())
-        .fetch_optional(&mut *db)
-        .await?;
-    if let Some(build) = known {
+    if let Some(build) = find_build(db, &spec.fingerprint).await? {
         return Ok(build);
     }
     let build: i64 = sqlx::query_scalar(
@@ -28,6 +25,17 @@ pub(super) async fn ensure_build(db: &mut SqliteConnection, spec: &BuildSpec) ->
     .await?;
     create_full_text(db, build).await?;
     Ok(build)
+}
+
+/// The build of this fingerprint, if there is one.
+pub(super) async fn find_build(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("SELECT build FROM builds WHERE fingerprint = ?")
+        .bind(fingerprint.as_str())
+        .fetch_optional(db)
+        .await
 }
 
 /// Lets readers be served `build` once it holds every source it must; returns the ones it lacks.

@@ -1,0 +1,140 @@
+//! Opening the embedded index: to write it, to read it, or for a dry run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use lectern_index::sqlite as read;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{SqliteStore, persist_wal};
+use crate::store::WriteError;
+
+/// How long to wait for another writer: readers never block, so this is a backup or a checkpoint.
+const BUSY: Duration = Duration::from_secs(30);
+
+impl SqliteStore {
+    /// Opens or makes the index and brings its schema up to date.
+    pub async fn open(path: &Path) -> Result<Self, WriteError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && !folder.is_dir()
+        {
+            let reason = format!("cannot be made: the folder {} does not exist", folder.display());
+            return Err(WriteError { location: path.display().to_string(), reason });
+        }
+        let options = SqliteConnectOptions::new()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("cache_size", "-65536")
+            // Checkpoints are ours, see `checkpoint`.
+            .pragma("wal_autocheckpoint", "0");
+        let store = Self::connect(path, options, true).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens an existing index of this schema for writing.
+    pub async fn open_existing(path: &Path) -> Result<Self, WriteError> {
+        Self::existing(path, true).await
+    }
+
+    /// Opens an existing index of this schema for reading: works for those who may write neither
+    /// the file nor its folder, and holds up no writer.
+    pub async fn open_read(path: &Path) -> Result<Self, WriteError> {
+        Self::existing(path, false).await
+    }
+
+    /// Opens the index for a dry run: for reading, and where there is no index yet, an empty one in
+    /// memory stands in for it.
+    pub async fn open_dry(path: &Path) -> Result<Self, WriteError> {
+        if path.try_exists().unwrap_or(true) && !std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+            return Self::open_read(path).await;
+        }
+        // It lives as long as its one connection.
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let pool = pool.connect("sqlite::memory:").await;
+        let pool = pool.map_err(|error| failure(path, false, &error))?;
+        let store = Self { path: path.to_owned(), pool, writes: false };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    async fn existing(path: &Path, writes: bool) -> Result<Self, WriteError> {
+        let fail = |reason: String| WriteError { location: path.display().to_string(), reason };
+        let make = "run `lectern-ingest sync` to make it, or check --index";
+        if !path.try_exists().unwrap_or(true) {
+            return Err(fail(format!("does not exist: {make}")));
+        }
+        let options = SqliteConnectOptions::new().read_only(!writes);
+        let store = Self::connect(path, options, writes).await?;
+        let schema = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&store.pool);
+        match schema.await {
+            Ok(Some(read::SCHEMA)) => Ok(store),
+            Ok(other) => Err(fail(format!(
+                "has schema {}, this program has {}: run `lectern-ingest sync` with the newer of the two versions",
+                other.unwrap_or(0),
+                read::SCHEMA
+            ))),
+            // An empty file, or a database of something else.
+            Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => {
+                Err(fail(format!("holds no index yet: {make}")))
+            }
+            Err(error) => Err(store.error(error)),
+        }
+    }
+
+    async fn connect(path: &Path, options: SqliteConnectOptions, writes: bool) -> Result<Self, WriteError> {
+        let options = options.filename(path).foreign_keys(true).busy_timeout(BUSY);
+        let pool = SqlitePoolOptions::new().max_connections(1).after_connect(move |connection, _| {
+            // Who only reads removes no log either.
+            Box::pin(async move { if writes { persist_wal::set(connection).await } else { Ok(()) } })
+        });
+        let pool = pool.connect_with(options).await.map_err(|error| failure(path, writes, &error))?;
+        Ok(Self { path: path.to_owned(), pool, writes })
+    }
+
+    /// Turns what SQLite said into an error that names the file and the next step.
+    pub fn error(&self, error: sqlx::Error) -> WriteError {
+        failure(&self.path, self.writes, &error)
+    }
+
+    /// Brings the schema up to date; a newer one is refused.
+    pub async fn migrate(&self) -> Result<(), WriteError> {
+        sqlx::migrate!("../migrations").run(&self.pool).await.map_err(|error| {
+            let reason = match error {
+                MigrateError::VersionMissing(version) => format!(
+                    "has schema {version}, newer than the schema {} of this program: use the lectern-ingest that wrote it, or a newer one",
+                    read::SCHEMA
+                ),
+                MigrateError::Execute(error) => return self.error(error),
+                other => format!("cannot be brought up to date: {other}"),
+            };
+            WriteError { location: self.path.display().to_string(), reason }
+        })
+    }
+}
+
+/// What SQLite said, and what to do.
+pub(crate) fn failure(path: &Path, writes: bool, error: &sqlx::Error) -> WriteError {
+    let text = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    };
+    // A database in WAL mode without its log can be opened only by who may make one.
+    let no_log =
+        "it, its -wal and its -shm file must be there and readable: a sync by who may write puts them back";
+    let advice = [
+        ("disk is full", "free some space and run the sync again: nothing is lost"),
+        ("readonly", if writes { "check the permissions of the file and its folder" } else { no_log }),
+        ("unable to open", if writes { "check that its folder exists and can be written" } else { no_log }),
+        ("locked", "another program holds it: end that program, or wait and try again"),
+        ("malformed", "restore a backup, or move the file away and sync again"),
+        ("not a database", "move the file away, or choose another with --index"),
+        ("disk I/O error", "check the disk: it is full, gone or failing"),
+    ];
+    let next = advice.iter().find(|(said, _)| text.contains(said)).map(|(_, next)| format!(" ({next})"));
+    let what = if writes { "written" } else { "read" };
+    let reason = format!("cannot be {what}: {text}{}", next.unwrap_or_default());
+    WriteError { location: path.display().to_string(), reason }
+}
