@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use lectern_index::chunk::Hash;
 use lectern_index::config::EmbeddingSettings;
 use lectern_index::embed::Embedder;
@@ -94,28 +94,45 @@ impl Embedding {
         // Equal input makes equal requests.
         wanted.sort();
         let mut failed = Failed::new();
-        let mut reused = None;
+        let mut embedded = 0;
         loop {
             let released = self.released.notified();
-            let missing: HashSet<Hash> = self.cache.missing(self.embedder.id(), &wanted).await?;
-            reused.get_or_insert(texts.len() - missing.len());
-            wanted.retain(|hash| missing.contains(hash) && !failed.contains_key(hash));
+            // Claimed before the cache is looked at: what others stored before they let go is seen.
             let claim = Claim::of(self, &wanted);
-            let batches =
-                batch::pack(claim.hashes.iter().map(|hash| texts[hash].clone()), self.embedder.limits());
-            let requests = batches.into_iter().map(|batch| self.request(batch, progress));
-            let answers: Vec<Failed> =
-                futures::stream::iter(requests).buffer_unordered(self.gate.requests()).try_collect().await?;
-            failed.extend(answers.into_iter().flatten());
-            let others = wanted.len() > claim.hashes.len();
+            let missing = self.cache.missing(self.embedder.id(), &claim.hashes).await?;
+            embedded += missing.len();
+            let asked = claim.hashes.iter().filter(|hash| missing.contains(hash));
+            let batches = batch::pack(asked.map(|hash| texts[hash].clone()), self.embedder.limits());
+            failed.extend(self.requests(batches, progress).await?);
+            let mine: HashSet<Hash> = claim.hashes.iter().copied().collect();
+            wanted.retain(|hash| !mine.contains(hash));
             drop(claim);
-            if !others {
+            if wanted.is_empty() {
                 break;
             }
             released.await;
         }
-        progress.used(|used| used.reused += reused.unwrap_or(0) as u64);
+        progress.used(|used| used.reused += (texts.len() - embedded) as u64);
         Ok(failures(documents, &failed))
+    }
+
+    /// Embeds batches, several at a time. Where one ends the run, those that are under way are
+    /// answered and kept, since they are paid for; nothing new is asked.
+    async fn requests(&self, batches: Vec<Vec<Text>>, progress: &SourceProgress) -> Result<Failed, Failure> {
+        let requests = batches.into_iter().map(|batch| self.request(batch, progress));
+        let mut answers = futures::stream::iter(requests).buffer_unordered(self.gate.requests());
+        let mut failed = Failed::new();
+        let mut ended = None;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(more) => failed.extend(more),
+                Err(failure) => {
+                    self.gate.shut(&failure);
+                    ended.get_or_insert(failure);
+                }
+            }
+        }
+        ended.map_or(Ok(failed), Err)
     }
 
     /// Counts what [`Embedding::embed`] would send, and what it would cost.
@@ -184,6 +201,10 @@ impl<'a> Claim<'a> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
+        if self.hashes.is_empty() {
+            // Nobody waits for it; but who holds it would wake itself.
+            return;
+        }
         if let Ok(mut claimed) = self.embedding.claimed.lock() {
             for hash in &self.hashes {
                 claimed.remove(hash);

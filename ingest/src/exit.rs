@@ -66,7 +66,7 @@ impl Serialize for Exit {
 }
 
 /// An error that ends a command, with its exit code.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// The code.

@@ -16,7 +16,7 @@ use crate::ledger;
 use crate::store::sqlite::SqliteStore;
 use crate::sync::Target;
 use crate::target;
-use crate::verify::{Difference, Findings, Kind};
+use crate::verify::{Difference, Findings, Kind, vectors};
 
 /// A blob SHA that no content has: the next sync finds the document changed.
 const NO_BLOB: &str = "0000000000000000000000000000000000000000";
@@ -44,9 +44,10 @@ async fn try_mend(
 ) -> Result<Vec<(SourceName, Option<String>)>, sqlx::Error> {
     delete_orphans(db).await?;
     let has = |kind: Kind| findings.differences.iter().any(|difference| difference.kind == kind);
-    let builds = sqlx::query("SELECT build, fingerprint, embedder FROM builds WHERE state <> 'kept'")
-        .fetch_all(&mut *db)
-        .await?;
+    let builds =
+        sqlx::query("SELECT build, fingerprint, embedder, dimensions FROM builds WHERE state <> 'kept'")
+            .fetch_all(&mut *db)
+            .await?;
     let mut again: BTreeSet<SourceName> = BTreeSet::new();
     for row in builds {
         let build: i64 = row.try_get("build")?;
@@ -63,14 +64,13 @@ async fn try_mend(
         if has(Kind::Head) {
             recount(db, build).await?;
         }
-        let embedder: Option<String> = row.try_get("embedder")?;
+        if let (true, Some(embedder)) = (has(Kind::Vector), row.try_get::<Option<String>, _>("embedder")?) {
+            vectors::forget_damaged(db, &embedder, row.try_get("dimensions")?).await?;
+        }
         for difference in &findings.differences {
             let (Some(source), Some(path)) = (&difference.source, &difference.path) else { continue };
             if matches!(difference.kind, Kind::Document | Kind::Vector) {
                 mark(db, &fingerprint, difference, source, path).await?;
-                if let (Kind::Vector, Some(embedder)) = (difference.kind, &embedder) {
-                    forget_vectors(db, build, embedder, source, path).await?;
-                }
                 again.insert(source.clone());
             }
         }
@@ -173,25 +173,4 @@ async fn mark(
         .execute(db)
         .await
         .map(drop)
-}
-
-/// Forgets the damaged vectors of a document, so that they are embedded again.
-async fn forget_vectors(
-    db: &mut SqliteConnection,
-    build: i64,
-    embedder: &str,
-    source: &SourceName,
-    path: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "DELETE FROM vectors WHERE embedder = ? AND text_hash IN (SELECT c.text_hash FROM chunks c \
-         JOIN documents d USING (document) WHERE d.build = ? AND d.source = ? AND d.path = ?)",
-    )
-    .bind(embedder)
-    .bind(build)
-    .bind(source.as_str())
-    .bind(path)
-    .execute(db)
-    .await
-    .map(drop)
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 mod document;
-mod vectors;
+pub(crate) mod vectors;
 
 /// Something that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lectern_index::embed::{Embedder, Kind};
+use lectern_index::embed::{EmbedError, Embedder, Kind};
 use lectern_index::fingerprint::EmbedderId;
 use lru::LruCache;
 
@@ -71,6 +71,11 @@ impl Questions {
                     }
                     bad => ("the embedding service gave no vector", bad.and_then(Result::err)),
                 },
+                // Its fault, not the service's: others go on asking.
+                Ok(Err(EmbedError::Rejected { reason })) => {
+                    tracing::warn!(reason, "the query was not embedded: it was refused");
+                    return Err("the embedding service refused the question".into());
+                }
                 Ok(Err(error)) => ("the embedding service failed", Some(error.to_string())),
                 Err(_) => ("the embedding service did not answer in time", None),
             };

@@ -88,6 +88,11 @@ impl Searcher {
         })
     }
 
+    /// Why questions that are not remembered are not embedded at the moment.
+    pub(crate) fn down(&self) -> Option<String> {
+        self.questions.as_ref()?.down()
+    }
+
     /// How the index is searched, and why not better: said by every answer.
     pub(crate) fn mode(&self, status: &Status, failure: Option<String>) -> (Mode, Option<String>) {
         match (&status.embedder, &self.questions) {
@@ -107,7 +112,7 @@ impl Searcher {
                     ours.id().as_str()
                 )),
             ),
-            (Some(_), Some(ours)) => match failure.or_else(|| ours.down()) {
+            (Some(_), Some(_)) => match failure {
                 Some(failure) => (Mode::Lexical, Some(failure)),
                 None => (Mode::Hybrid, None),
             },

@@ -11,7 +11,7 @@ impl Searcher {
     /// Answers `get_index_status`.
     pub async fn status(&self) -> Result<Answer<StatusAnswer>, CallError> {
         let status = self.index.status().await?;
-        let (mode, degraded) = self.mode(&status, None);
+        let (mode, degraded) = self.mode(&status, self.down());
         let structured = StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode,

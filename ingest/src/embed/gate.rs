@@ -1,11 +1,15 @@
-//! When the next request may go: how many are in flight, and what the service grants.
+//! When the next request may go: how many are in flight, what the service grants, and whether the
+//! run goes on at all.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use lectern_index::embed::Pace;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Failure;
 
 /// How long a run may go on without any answer, where no setting says.
 const DEADLINE: u64 = 600;
@@ -16,6 +20,9 @@ pub(super) struct Gate {
     permits: Semaphore,
     deadline: Duration,
     state: Mutex<State>,
+    shut: CancellationToken,
+    /// What ended the run.
+    why: OnceLock<Failure>,
 }
 
 struct State {
@@ -36,6 +43,8 @@ impl Gate {
             permits: Semaphore::new(requests),
             deadline: Duration::from_secs(deadline_seconds.unwrap_or(DEADLINE)),
             state: Mutex::new(State { opens: now, answered: now, works: false }),
+            shut: CancellationToken::new(),
+            why: OnceLock::new(),
         }
     }
 
@@ -44,16 +53,36 @@ impl Gate {
         self.requests
     }
 
-    /// Waits until a request may be sent; it is in flight until the permit is dropped.
-    pub(super) async fn pass(&self) -> Option<SemaphorePermit<'_>> {
-        let permit = self.permits.acquire().await.ok()?;
+    /// Waits until a request may be sent; it is in flight until the permit is dropped. Fails once
+    /// something has ended the run.
+    pub(super) async fn pass(&self) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+        let Some(permit) = self.until_shut(self.permits.acquire()).await?.ok() else { return Ok(None) };
         loop {
-            let opens = self.state.lock().map(|state| state.opens).ok()?;
+            let Ok(opens) = self.state.lock().map(|state| state.opens) else { return Ok(Some(permit)) };
             if opens <= Instant::now() {
-                return Some(permit);
+                return Ok(Some(permit));
             }
-            tokio::time::sleep_until(opens).await;
+            self.pause(opens - Instant::now()).await?;
         }
+    }
+
+    /// Waits, unless something ends the run.
+    pub(super) async fn pause(&self, wait: Duration) -> Result<(), Failure> {
+        self.until_shut(tokio::time::sleep(wait)).await
+    }
+
+    async fn until_shut<T>(&self, what: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.shut.cancelled() => Err(self.why.get().map_or_else(|| super::unreachable("the run has ended"), Failure::clone)),
+            done = what => Ok(done),
+        }
+    }
+
+    /// Lets nothing pass any more.
+    pub(super) fn shut(&self, why: &Failure) {
+        let _ = self.why.set(why.clone());
+        self.shut.cancel();
     }
 
     /// Notes that vectors came, and what the service says about the next request of `tokens`.

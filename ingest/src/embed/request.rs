@@ -119,7 +119,7 @@ impl Embedding {
                         Some(wait) => self.gate.close(wait + jitter(wait / 20)),
                         None => {
                             let wait = WAITS.0.saturating_mul(1 << part.failures.min(16).saturating_sub(1));
-                            tokio::time::sleep(wait.min(WAITS.1) / 2 + jitter(wait.min(WAITS.1) / 2)).await;
+                            self.gate.pause(wait.min(WAITS.1) / 2 + jitter(wait.min(WAITS.1) / 2)).await?;
                         }
                     }
                     parts.push(part);
@@ -137,7 +137,7 @@ impl Embedding {
     ) -> Result<Result<Embedded, EmbedError>, Failure> {
         let tokens = texts.iter().map(|text| text.tokens).sum();
         let inputs: Vec<String> = texts.iter().map(|text| text.text.clone()).collect();
-        let _permit = self.gate.pass().await;
+        let _permit = self.gate.pass().await?;
         self.cost.reserve(tokens)?;
         let answer = self.embedder.embed(Kind::Document, &inputs).await;
         let billed = answer.as_ref().map_or(0, |embedded| match embedded.tokens {

@@ -1,5 +1,6 @@
 //! What must hold of the vectors of a build.
 
+use futures::TryStreamExt;
 use lectern_index::document::SourceName;
 use sqlx::{Row, SqliteConnection};
 
@@ -41,6 +42,30 @@ pub(super) async fn check(
             let detail = format!("chunk {}: {problem}", row.try_get::<i64, _>("ordinal")?);
             findings.add(source.as_ref(), Some(&path), Kind::Vector, detail);
         }
+    }
+    Ok(())
+}
+
+/// Forgets the damaged vectors of an embedder, and only these, so that their texts are embedded again.
+pub(crate) async fn forget_damaged(
+    db: &mut SqliteConnection,
+    embedder: &str,
+    dimensions: u32,
+) -> Result<(), sqlx::Error> {
+    let mut damaged: Vec<i64> = Vec::new();
+    {
+        let mut rows =
+            sqlx::query_as::<_, (i64, Vec<u8>)>("SELECT vector_id, vector FROM vectors WHERE embedder = ?")
+                .bind(embedder)
+                .fetch(&mut *db);
+        while let Some((vector, bytes)) = rows.try_next().await? {
+            if defect(&bytes, dimensions).is_some() {
+                damaged.push(vector);
+            }
+        }
+    }
+    for vector in damaged {
+        sqlx::query("DELETE FROM vectors WHERE vector_id = ?").bind(vector).execute(&mut *db).await?;
     }
     Ok(())
 }

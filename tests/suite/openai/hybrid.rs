@@ -37,18 +37,19 @@ impl Hybrid {
         Self::of(Workspace::with_documents(n))
     }
 
-    /// What makes a program use the miniature.
+    /// What makes a program use the miniature. Settings that its arguments name already count more.
     pub fn configure(&self, command: &mut Command) {
         command.env("OPENAI_API_KEY", KEY).env("OPENAI_BASE_URL", self.openai.url());
-        command.args(["--set", "embedding.provider=openai"]);
-        command.args(["--set", &format!("embedding.dimensions={DIMENSIONS}")]);
+        command.env("LECTERN_EMBEDDING_PROVIDER", "openai");
+        command.env("LECTERN_EMBEDDING_DIMENSIONS", DIMENSIONS.to_string());
     }
 
     /// A command of `lectern-ingest` on the index; its own settings count.
     pub fn ingest(&self, arguments: &[&str]) -> Command {
         let mut command = programs::command("lectern-ingest");
+        command.args(arguments);
         self.configure(&mut command);
-        command.args(arguments).arg("--index").arg(self.workspace.index());
+        command.arg("--index").arg(self.workspace.index());
         command.current_dir(self.workspace.root());
         command
     }

@@ -47,7 +47,7 @@ fn every_distinct_text_is_embedded_once_and_the_report_says_so() {
 #[test]
 fn what_was_seen_before_is_not_embedded_again() {
     let hybrid = Hybrid::with_documents(12);
-    let chunks = hybrid.synced(&[])["chunks"]["total"].clone();
+    hybrid.synced(&[]);
     hybrid.openai.take_counts();
     let free = |what: &str, arguments: &[&str]| {
         let report = hybrid.synced(arguments);
@@ -82,7 +82,6 @@ fn what_was_seen_before_is_not_embedded_again() {
         std::fs::write(copy.join(format!("{i}.md")), page(i, 0)).expect("a file");
     }
     free("a second source", &["copy"]);
-    assert!(chunks.as_u64() > Some(12), "{chunks}");
 }
 
 #[test]
