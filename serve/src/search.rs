@@ -43,11 +43,15 @@ impl Searcher {
     }
 
     /// Keeps what searches by vector need loaded, so that no caller waits for a new generation to
-    /// be. Without an embedder nothing is loaded.
+    /// be. Nothing is loaded of an index that was not built with our embedder.
     pub async fn keep_ready(self) {
-        while self.embedder.is_some() {
-            if let Err(error) = self.index.prepare().await {
-                tracing::debug!(%error, "nothing to load");
+        let Some(embedder) = &self.embedder else { return };
+        loop {
+            let status = self.index.status().await;
+            if status.is_ok_and(|status| status.embedder.as_ref() == Some(embedder.id()))
+                && let Err(error) = self.index.prepare().await
+            {
+                tracing::warn!(%error, "vectors are not loaded");
             }
             tokio::time::sleep(POLL).await;
         }
