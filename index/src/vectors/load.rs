@@ -53,7 +53,7 @@ impl Vectors {
                 known.documents.iter().zip(0..).map(|(document, place)| (document.version, place)).collect()
             })
             .unwrap_or_default();
-        let mut moved = vec![NONE; places.len()];
+        let mut moved = vec![NONE; known.map_or(0, |known| known.documents.len())];
         let mut new = Vec::new();
         for (number, source) in self.state.sources.iter().enumerate() {
             let (name, generation, _) = source;
