@@ -9,3 +9,5 @@ mod rebuild;
 mod survive;
 mod sync;
 mod workspace;
+
+pub(crate) use workspace::Workspace;

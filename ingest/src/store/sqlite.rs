@@ -10,12 +10,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lectern_index::document::SourceName;
 use lectern_index::head::Head;
+use lectern_index::made_by;
 use lectern_index::search::StoredDocument;
 use lectern_index::sqlite as read;
-use sqlx::Row;
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::ledger;
 use crate::store::{Begun, BuildSpec, IndexWriter, Publication, Published, StagedDocument, WriteError};
@@ -109,11 +111,12 @@ impl SqliteStore {
             .fetch_one(&pool)
             .await
             .map_err(|error| fail(reason(&error)))?;
-        match schema {
-            Some(read::SCHEMA) => Ok(Self { path: path.to_owned(), pool, dry: false }),
-            other => Err(fail(format!(
-                "has schema {}, this program has {}: run `lectern-ingest sync` with the newer of the two versions",
-                other.unwrap_or(0),
+        let store = Self { path: path.to_owned(), pool, dry: false };
+        match schema.unwrap_or_default() {
+            read::SCHEMA => Ok(store),
+            newer if newer > read::SCHEMA => Err(fail(store.too_new(newer).await)),
+            older => Err(fail(format!(
+                "has schema {older}, older than the schema {} of this program: run `lectern-ingest sync` once, it brings the index up to date",
                 read::SCHEMA
             ))),
         }
@@ -146,18 +149,36 @@ impl SqliteStore {
 
     /// Brings the schema up to date; a newer one is refused.
     pub async fn migrate(&self) -> Result<(), WriteError> {
-        sqlx::migrate!("../migrations").run(&self.pool).await.map_err(|error| WriteError {
-            location: self.path.display().to_string(),
-            reason: match error {
-                sqlx::migrate::MigrateError::VersionMissing(version) => format!(
-                    "has schema {version}, newer than the schema {} of this program: use the lectern-ingest that wrote it, or a newer one",
-                    read::SCHEMA
-                ),
-                sqlx::migrate::MigrateError::Execute(error) => reason(&error),
+        let fail = |reason| WriteError { location: self.path.display().to_string(), reason };
+        if let Err(error) = sqlx::migrate!("../migrations").run(&self.pool).await {
+            return Err(fail(match error {
+                MigrateError::VersionMissing(version) => self.too_new(version).await,
+                MigrateError::Execute(error) => reason(&error),
                 other => format!("cannot be brought up to date: {other}"),
-            },
-        })
+            }));
+        }
+        let mut db = self.pool.acquire().await.map_err(|error| self.error(error))?;
+        record_version(&mut db).await.map_err(|error| self.error(error))
     }
+
+    /// Why an index of a newer schema is left alone, and which version to use.
+    async fn too_new(&self, schema: i64) -> String {
+        let advice = match self.pool.acquire().await {
+            Ok(mut db) => made_by::advice(&mut db, "lectern-ingest").await,
+            Err(error) => reason(&error),
+        };
+        format!("has schema {schema}, newer than the schema {} of this program: {advice}", read::SCHEMA)
+    }
+}
+
+/// Writes this program's version into the index, unless a newer one stands there.
+async fn record_version(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let ours = made_by::number(made_by::VERSION).unwrap_or_default();
+    if made_by::read(db).await? < ours {
+        // A pragma takes no bound values; this is a number of ours.
+        sqlx::query(AssertSqlSafe(format!("PRAGMA user_version = {ours}"))).execute(db).await?;
+    }
+    Ok(())
 }
 
 /// Length of the write-ahead log.
