@@ -12,6 +12,7 @@ pub mod embed;
 pub mod fingerprint;
 pub mod fuse;
 pub mod head;
+pub mod made_by;
 pub mod markdown;
 pub mod open;
 pub mod query;

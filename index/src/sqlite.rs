@@ -14,6 +14,7 @@ use tokio::sync::RwLock;
 
 use crate::document::{Document, SourceName};
 use crate::fingerprint::{EmbedderId, Fingerprint};
+use crate::made_by;
 use crate::search::{Candidate, Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument};
 
 mod dense;
@@ -92,18 +93,19 @@ impl SqliteIndex {
     }
 
     async fn check_schema(&self, pool: &SqlitePool) -> Result<(), ReadError> {
+        let mut db = pool.acquire().await.map_err(|error| self.unreadable(error))?;
         let found: Result<Option<i64>, _> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(pool).await;
-        match found {
-            Ok(Some(SCHEMA)) => Ok(()),
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut *db).await;
+        match found.map(Option::unwrap_or_default) {
+            Ok(SCHEMA) => Ok(()),
             Ok(found) => Err(ReadError::Schema {
                 location: self.location(),
-                found: found.unwrap_or(0),
+                found,
                 expected: SCHEMA,
-                advice: if found.unwrap_or(0) > SCHEMA {
-                    "a newer lectern-ingest made it, use the lectern-serve of the same version".into()
+                advice: if found > SCHEMA {
+                    made_by::advice(&mut db, "lectern-serve").await
                 } else {
-                    "run the lectern-ingest of this version once, it brings the index up to date".into()
+                    format!("run lectern-ingest {} once, it brings the index up to date", made_by::VERSION)
                 },
             }),
             // A file that ingest has created but not yet migrated, or that is no index at all.

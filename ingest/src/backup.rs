@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lectern_index::made_by;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::exit::{Exit, Failure};
@@ -59,7 +60,10 @@ pub async fn restore(store: &SqliteStore, file: &Path) -> Result<(), Failure> {
         .await
         .map_err(|_| bad("it is not a backup of a Lectern index".into()))?;
     if schema.is_none_or(|schema| schema > lectern_index::sqlite::SCHEMA) {
-        return Err(bad("a newer lectern-ingest made it: restore it with that one".into()));
+        return Err(bad(format!(
+            "its schema is newer: {}",
+            made_by::advice(&mut backup, "lectern-ingest").await
+        )));
     }
     let mut target = store.pool().acquire().await.map_err(|error| store.error(error))?;
     copy::copy(&mut backup, &mut target).await.map_err(|error| store.error(error))?;

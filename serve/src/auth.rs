@@ -6,17 +6,18 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use lectern_index::config::Auth;
 use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
-/// The environment variable the token is read from, and from nowhere else.
+/// The environment variable the token is read from, and from nowhere else. Several may stand in it,
+/// separated by spaces, so that callers can change from one to the next while both are let in.
 pub const TOKEN: &str = "LECTERN_TOKEN";
 
 /// The callers that are let in.
 pub enum Access {
     /// Everybody.
     Open,
-    /// Holders of the token.
-    Token(SecretString),
+    /// Holders of one of the tokens.
+    Token(Vec<SecretString>),
 }
 
 /// A combination of address, token and setting that is not served.
@@ -36,32 +37,32 @@ pub enum Refused {
 
 impl Access {
     /// Decides who is let in at `addresses`.
-    pub fn decide(
-        addresses: &[SocketAddr],
-        token: Option<SecretString>,
-        auth: Auth,
-    ) -> Result<Self, Refused> {
-        match (token, auth) {
-            (Some(token), Auth::Token) => Ok(Self::Token(token)),
-            (Some(_), Auth::None) => Err(Refused::Contradiction),
-            (None, Auth::None) => Ok(Self::Open),
-            (None, Auth::Token) => match addresses.iter().find(|address| !is_loopback(address)) {
+    pub fn decide(addresses: &[SocketAddr], tokens: Vec<SecretString>, auth: Auth) -> Result<Self, Refused> {
+        match (tokens.is_empty(), auth) {
+            (false, Auth::Token) => Ok(Self::Token(tokens)),
+            (false, Auth::None) => Err(Refused::Contradiction),
+            (true, Auth::None) => Ok(Self::Open),
+            (true, Auth::Token) => match addresses.iter().find(|address| !is_loopback(address)) {
                 Some(address) => Err(Refused::OpenToOthers(*address)),
                 None => Ok(Self::Open),
             },
         }
     }
 
-    /// Whether a request with these headers is let in. Takes the same time for every wrong token
-    /// of the right length.
+    /// Whether a request with these headers is let in. Takes the same time for every token of the
+    /// right length.
     pub fn allows(&self, headers: &HeaderMap) -> bool {
-        let Self::Token(token) = self else { return true };
+        let Self::Token(tokens) = self else { return true };
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return false };
         let Some((scheme, given)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
             return false;
         };
-        let same = given.trim_start().as_bytes().ct_eq(token.expose_secret().as_bytes());
+        let given = given.trim_start().as_bytes();
+        // All are compared, whichever fits.
+        let same = tokens
+            .iter()
+            .fold(Choice::from(0), |same, token| same | given.ct_eq(token.expose_secret().as_bytes()));
         scheme.eq_ignore_ascii_case("bearer") && bool::from(same)
     }
 }
@@ -78,7 +79,7 @@ mod tests {
 
     fn decide(address: &str, token: Option<&str>, auth: Auth) -> Result<Access, Refused> {
         let address: SocketAddr = address.parse().expect("an address");
-        Access::decide(&[address], token.map(SecretString::from), auth)
+        Access::decide(&[address], token.map(SecretString::from).into_iter().collect(), auth)
     }
 
     #[test]
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn only_the_token_is_let_in() {
-        let access = Access::Token(SecretString::from("correct-horse"));
+        let access = Access::Token(["correct-horse", "battery-staple"].map(SecretString::from).to_vec());
         let allows = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
@@ -105,6 +106,7 @@ mod tests {
             access.allows(&headers)
         };
         assert!(allows(&["Bearer correct-horse"]) && allows(&["bearer  correct-horse"]));
+        assert!(allows(&["Bearer battery-staple"]), "any of them");
         for wrong in [
             &[][..],
             &["Bearer correct-hors"],
@@ -112,6 +114,7 @@ mod tests {
             &["Basic correct-horse"],
             &["correct-horse"],
             &["Bearer "],
+            &["Bearer correct-horse battery-staple"],
             &["Bearer correct-horse", "Bearer correct-horse"],
         ] {
             assert!(!allows(wrong), "{wrong:?}");

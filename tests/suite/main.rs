@@ -1,6 +1,7 @@
 //! Runs the real programs: real processes, sockets, files.
 
 mod architecture;
+mod deploy;
 mod github;
 mod ingest;
 mod openai;

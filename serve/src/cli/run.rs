@@ -97,11 +97,14 @@ fn searcher(config: &Config) -> Result<(Location, Searcher), Failure> {
     Ok((location, searcher))
 }
 
-fn token() -> Result<Option<SecretString>, Failure> {
+/// The tokens that are set, the one to send first.
+fn tokens() -> Result<Vec<SecretString>, Failure> {
+    let fits = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     match std::env::var(TOKEN) {
-        Ok(token) if token.trim().is_empty() => Ok(None),
-        Ok(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(token.into())),
-        Err(std::env::VarError::NotPresent) => Ok(None),
+        Ok(set) if set.bytes().all(fits) => {
+            Ok(set.split_ascii_whitespace().map(SecretString::from).collect())
+        }
+        Err(std::env::VarError::NotPresent) => Ok(Vec::new()),
         _ => Err(usage(format!(
             "{TOKEN} has characters that no header can carry: use letters, digits and -._~+/="
         ))),
@@ -130,7 +133,7 @@ fn serve(runtime: &Runtime, config: &Config, over_stdio: bool) -> Result<(), Fai
             return Ok(stdio::serve(handler, stop).await?);
         }
         let addresses = addresses(config).await?;
-        let access = Access::decide(&addresses, token()?, config.serve.auth)
+        let access = Access::decide(&addresses, tokens()?, config.serve.auth)
             .map_err(|error| usage(error.to_string()))?;
         let listener = TcpListener::bind(&addresses[..]).await.map_err(|error| {
             let advice = match error.kind() {
@@ -199,7 +202,7 @@ async fn ask_server(config: &Config, asked: Query, url: Option<String>, json: bo
         }
     };
     let endpoint = Endpoint::parse(&url).map_err(|error| usage(error.to_string()))?;
-    let answer = ask::ask(&endpoint, &SearchArguments::from(asked), token()?.as_ref()).await?;
+    let answer = ask::ask(&endpoint, &SearchArguments::from(asked), tokens()?.first()).await?;
     print(&if json { answer.structured.to_string() + "\n" } else { answer.text + "\n" })
 }
 

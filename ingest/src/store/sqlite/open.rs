@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lectern_index::made_by;
 use lectern_index::sqlite as read;
+use sqlx::AssertSqlSafe;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -71,9 +73,10 @@ impl SqliteStore {
         let schema = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&store.pool);
         match schema.await {
             Ok(Some(read::SCHEMA)) => Ok(store),
-            Ok(other) => Err(fail(format!(
-                "has schema {}, this program has {}: run `lectern-ingest sync` with the newer of the two versions",
-                other.unwrap_or(0),
+            Ok(Some(newer)) if newer > read::SCHEMA => Err(store.too_new(newer).await),
+            Ok(older) => Err(fail(format!(
+                "has schema {}, older than the schema {} of this program: run `lectern-ingest sync` once, it brings the index up to date",
+                older.unwrap_or(0),
                 read::SCHEMA
             ))),
             // An empty file, or a database of something else.
@@ -101,17 +104,38 @@ impl SqliteStore {
 
     /// Brings the schema up to date; a newer one is refused.
     pub async fn migrate(&self) -> Result<(), WriteError> {
-        sqlx::migrate!("../migrations").run(&self.pool).await.map_err(|error| {
-            let reason = match error {
-                MigrateError::VersionMissing(version) => format!(
-                    "has schema {version}, newer than the schema {} of this program: use the lectern-ingest that wrote it, or a newer one",
-                    read::SCHEMA
-                ),
-                MigrateError::Execute(error) => return self.error(error),
-                other => format!("cannot be brought up to date: {other}"),
-            };
-            WriteError { location: self.path.display().to_string(), reason }
-        })
+        match sqlx::migrate!("../migrations").run(&self.pool).await {
+            Ok(()) => {}
+            Err(MigrateError::VersionMissing(version)) => return Err(self.too_new(version).await),
+            Err(MigrateError::Execute(error)) => return Err(self.error(error)),
+            Err(other) => {
+                let reason = format!("cannot be brought up to date: {other}");
+                return Err(WriteError { location: self.path.display().to_string(), reason });
+            }
+        }
+        self.record_version().await.map_err(|error| self.error(error))
+    }
+
+    /// Writes this program's version into the index, unless a newer one stands there.
+    async fn record_version(&self) -> Result<(), sqlx::Error> {
+        let mut db = self.pool.acquire().await?;
+        let ours = made_by::number(made_by::VERSION).unwrap_or_default();
+        if made_by::read(&mut db).await? < ours {
+            // A pragma takes no bound values; this is a number of ours.
+            sqlx::query(AssertSqlSafe(format!("PRAGMA user_version = {ours}"))).execute(&mut *db).await?;
+        }
+        Ok(())
+    }
+
+    /// Why an index of a newer schema is left alone, and which version to use.
+    async fn too_new(&self, schema: i64) -> WriteError {
+        let advice = match self.pool.acquire().await {
+            Ok(mut db) => made_by::advice(&mut db, "lectern-ingest").await,
+            Err(error) => return self.error(error),
+        };
+        let reason =
+            format!("has schema {schema}, newer than the schema {} of this program: {advice}", read::SCHEMA);
+        WriteError { location: self.path.display().to_string(), reason }
     }
 }
 
