@@ -11,9 +11,11 @@ use toml::{Table, Value};
 
 use crate::citation::convention;
 
+mod index;
 mod schedule;
 mod settings;
 
+pub use index::IndexSettings;
 pub use schedule::{BadSchedule, Schedule};
 pub use settings::*;
 
@@ -113,6 +115,7 @@ impl Config {
                 "a GitHub App needs both github.app_id and github.installation_id".into(),
             ));
         }
+        self.index.check().map_err(ConfigError)?;
         self.embedding.check().map_err(ConfigError)?;
         let serve = &self.serve;
         for (name, value, least) in [
@@ -310,6 +313,8 @@ mod tests {
             "github.deadline_seconds=0",
             "github.app_id=1",
             "serve.max_concurrent=0",
+            "index.collection=docs",
+            "index.url=http://localhost:6334",
             "embedding.provider=cohere",
             "embedding.model=x",
             "serve.listen=nonsense",

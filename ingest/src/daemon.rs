@@ -10,7 +10,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use lectern_index::config::{Config, Schedule, SourceSettings};
 use lectern_index::embed::Embedder;
-use lectern_index::open::Location;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -23,6 +22,7 @@ use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::report::{Report, SourceReport};
 use crate::schedule::jitter;
+use crate::store::open::{Access, Place, Store};
 use crate::store::sqlite::SqliteStore;
 use crate::sync::Sync;
 use crate::{history, run, schedule, signal, target};
@@ -101,7 +101,7 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
 
 /// What the ledger tells of earlier runs.
 async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -> Result<Shared, Failure> {
-    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
+    let path = Place::of(config)?.file();
     let store = if path.exists() { Some(SqliteStore::open_read(&path).await?) } else { None };
     let mut states = Vec::new();
     for (settings, schedule, _) in plans {
@@ -194,7 +194,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
     let open = daemon.open().await?;
     let required = config.source.iter().map(|source| source.name.clone()).collect();
     let sync = Sync {
-        store: &open.store,
+        store: open.store.writer(),
         spec: run::spec(config, daemon.embedder.as_deref(), Some(required)),
         embedding: open.embedding.as_ref(),
         settings: config.sync.clone(),
@@ -203,16 +203,16 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
         run_id: run_id.to_owned(),
         progress: Progress::Quiet,
     };
-    let done = run::one(&sync, &target, &open.store).await;
+    let done = run::one(&sync, &target, open.store.ledger()).await;
     daemon.close(open).await;
     Ok(done)
 }
 
 /// The index, open for writing, under the lock that every process takes.
 struct Open {
-    store: SqliteStore,
+    store: Store,
     embedding: Option<Embedding>,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl Daemon {
@@ -223,9 +223,7 @@ impl Daemon {
         if let Some(open) = shared.upgrade() {
             return Ok(open);
         }
-        let Location::Sqlite(path) = Location::parse(&self.config.index.url).map_err(Failure::usage)?;
-        let lock = Lock::take(&path)?;
-        let store = SqliteStore::open(&path).await?;
+        let (store, lock) = Place::of(&self.config)?.open(Access::Make).await?;
         let embedding = run::embedding(&self.config, &self.embedder, &store, false)?;
         let open = Arc::new(Open { store, embedding, _lock: lock });
         *shared = Arc::downgrade(&open);

@@ -1,6 +1,6 @@
 //! Vectors that were made before, by what decides them: embedder id and text hash.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use lectern_index::chunk::Hash;
@@ -43,6 +43,32 @@ impl Cache {
             }
         }
         Ok(missing)
+    }
+
+    /// The vectors of those of `hashes` that have one.
+    pub async fn load(
+        &self,
+        embedder: &EmbedderId,
+        hashes: &[Hash],
+    ) -> Result<HashMap<Hash, Vec<f32>>, WriteError> {
+        let mut found = HashMap::new();
+        for part in hashes.chunks(ROWS) {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT text_hash, vector FROM vectors WHERE embedder = ");
+            query.push_bind(embedder.as_str()).push(" AND text_hash IN (");
+            let mut list = query.separated(", ");
+            for hash in part {
+                list.push_bind(hash.as_bytes().to_vec());
+            }
+            query.push(")");
+            let rows: Vec<(Vec<u8>, Vec<u8>)> =
+                query.build_query_as().fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
+            for (hash, bytes) in rows {
+                let numbers = bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number));
+                Hash::from_bytes(&hash).map(|hash| found.insert(hash, numbers.collect()));
+            }
+        }
+        Ok(found)
     }
 
     /// Keeps vectors, durably when it returns.

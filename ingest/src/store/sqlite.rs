@@ -145,13 +145,12 @@ impl SqliteStore {
         Ok(Begun {
             source: source.clone(),
             build,
-            fingerprint: spec.fingerprint.clone(),
+            spec: spec.clone(),
             head,
             known: record.known,
             failed: record.failed,
             settings: record.settings,
             served,
-            required: spec.required.clone(),
         })
     }
 
@@ -201,7 +200,7 @@ impl SqliteStore {
             .bind(begun.source.as_str())
             .execute(&mut *db)
             .await?;
-        switch(&mut db, begun.build, begun.required.as_deref()).await?;
+        switch(&mut db, begun.build, begun.spec.required.as_deref()).await?;
         db.commit().await
     }
 
@@ -236,8 +235,8 @@ impl SqliteStore {
             chunks: counts.try_get::<i64, _>("chunks")? as u64,
         };
         write_head(&mut db, build, &head).await?;
-        ledger::record(&mut db, &begun.fingerprint, source, head.generation, publication).await?;
-        let waiting_for = switch(&mut db, build, begun.required.as_deref()).await?;
+        ledger::record(&mut db, &begun.spec.fingerprint, source, head.generation, publication).await?;
+        let waiting_for = switch(&mut db, build, begun.spec.required.as_deref()).await?;
         db.commit().await?;
         Ok(Published {
             generation: head.generation,

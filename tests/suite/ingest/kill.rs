@@ -63,7 +63,11 @@ fn killed_at_any_moment_a_sync_leaves_the_old_or_the_new() {
                 | 1
         });
     eprintln!("LECTERN_TEST_SEED={seed} LECTERN_TEST_KILLS={kills}");
-    let workspace = Workspace::new(&[]);
+    kill_syncs(&Workspace::new(&[]), kills, seed);
+}
+
+/// Kills syncs into the workspace's index at random moments while somebody reads it.
+pub(crate) fn kill_syncs(workspace: &Workspace, kills: u64, seed: u64) {
     check_out(&workspace.docs(), &commit(0));
     workspace.synced(&[]);
     check_out(&workspace.docs(), &commit(1));

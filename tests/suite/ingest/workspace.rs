@@ -10,12 +10,14 @@ use crate::programs;
 /// Documents in `docs`, an index beside them; both gone when dropped.
 pub(crate) struct Workspace {
     folder: tempfile::TempDir,
+    /// Where the index is, if not in the folder.
+    url: Option<String>,
 }
 
 impl Workspace {
     /// With these documents.
     pub(crate) fn new(documents: &[(&str, &str)]) -> Self {
-        let workspace = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let workspace = Self { folder: tempfile::tempdir().expect("a temporary folder"), url: None };
         std::fs::create_dir(workspace.docs()).expect("a folder");
         for (path, text) in documents {
             workspace.write(path, text);
@@ -32,6 +34,11 @@ impl Workspace {
         workspace
     }
 
+    /// With its index elsewhere; the ledger stays in the folder.
+    pub(crate) fn with_index(self, url: String) -> Self {
+        Self { url: Some(url), ..self }
+    }
+
     /// Everything lies below it.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
@@ -42,9 +49,9 @@ impl Workspace {
         self.root().join("docs")
     }
 
-    /// The index.
+    /// The index: a file or a URL.
     pub(crate) fn index(&self) -> PathBuf {
-        self.root().join("lectern.db")
+        self.url.as_ref().map_or_else(|| self.root().join("lectern.db"), PathBuf::from)
     }
 
     /// Writes a document.
