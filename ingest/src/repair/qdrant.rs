@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use lectern_index::document::SourceName;
 use lectern_index::head::Head;
-use lectern_index::qdrant::points::{self, Build};
-use qdrant_client::qdrant::{PointsIdsList, SetPayloadPointsBuilder, Value};
+use lectern_index::qdrant::points::{self, Build, field};
+use qdrant_client::qdrant::{
+    Condition, DeletePointsBuilder, Filter, PointsIdsList, RetrievedPoint, SetPayloadPointsBuilder, Value,
+};
 
 use super::mark;
 use crate::exit::Failure;
 use crate::ledger;
 use crate::store::WriteError;
 use crate::store::qdrant::{QdrantStore, Role};
-use crate::verify::{Findings, Kind, vectors};
+use crate::verify::{Difference, Findings, Kind, vectors};
 
 /// Mends what lies in Qdrant and the ledger, and marks the documents that must be indexed again.
 /// Returns their sources, with the settings they were indexed with.
@@ -29,7 +31,18 @@ pub(super) async fn mend(
             continue;
         }
         for head in &state.heads {
+            let concerns = |kinds: &[Kind]| {
+                let one = |found: &Difference| {
+                    found.source.as_ref() == Some(&head.source) && kinds.contains(&found.kind)
+                };
+                findings.differences.iter().any(one)
+            };
+            // What is not in the ledger, or lost its document, is found to be new.
+            if concerns(&[Kind::Ledger, Kind::Orphan]) {
+                again.insert(head.source.clone());
+            }
             if has(Kind::Orphan) {
+                sweep(store, build, head).await?;
                 store
                     .clean(store.collection(&build.fingerprint).name(), &head.source, head.generation)
                     .await?;
@@ -87,6 +100,24 @@ async fn restore(store: &QdrantStore, build: &Build, head: &Head) -> Result<u64,
     ledger::restore(&mut db, &build.fingerprint, head, &documents).await.map_err(failed)?;
     db.commit().await.map_err(failed)?;
     Ok(documents.len() as u64)
+}
+
+/// Deletes the chunks of documents that are not there.
+async fn sweep(store: &QdrantStore, build: &Build, head: &Head) -> Result<(), WriteError> {
+    let collection = store.collection(&build.fingerprint);
+    let paths = store.client().call(|_| collection.paths(&head.source, head.generation)).await?;
+    let paths: BTreeSet<String> = paths.into_iter().map(|(path, _)| path).collect();
+    let of_source = || vec![points::of(&head.source), points::is("chunk")];
+    let chunks = store.client().call(|_| collection.scroll(Filter::must(of_source()), &[field::PATH], false));
+    let path = |point: RetrievedPoint| point.payload.get(field::PATH)?.as_str().cloned();
+    let lost: BTreeSet<String> = chunks.await?.into_iter().filter_map(path).collect();
+    for path in lost.difference(&paths) {
+        let mut filter = of_source();
+        filter.push(Condition::matches(field::PATH, path.clone()));
+        let delete = DeletePointsBuilder::new(collection.name()).points(Filter::must(filter)).wait(true);
+        store.client().delete(delete.build()).await?;
+    }
+    Ok(())
 }
 
 /// Makes a head count what is there.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::on_each;
+use super::{in_qdrant, on_each};
 use crate::ingest::workspace::{Workspace, page};
 use crate::programs::{self, Server};
 
@@ -213,6 +213,30 @@ fn one_writer_at_a_time_and_a_dry_run_writes_nothing() {
         }
         assert!(refused, "{place}: no second writer was ever refused");
         workspace.verified();
+    });
+}
+
+#[test]
+fn another_machine_waits_for_the_lease() {
+    in_qdrant(|workspace| {
+        // Another folder, so another ledger and lock: as on another machine.
+        let other = Workspace::new(&[]).with_index(workspace.index().display().to_string());
+        for workspace in [&workspace, &other] {
+            fill(workspace, 400);
+        }
+        let mut first = workspace.ingest(&["sync", "docs", "--quiet"]);
+        let mut first = first.stderr(std::process::Stdio::null()).spawn().expect("a child");
+        let mut refused = String::new();
+        while first.try_wait().expect("a child").is_none() {
+            let (code, _, error) = other.run(&["sync", "docs", "--quiet"]);
+            assert!([0, 7].contains(&code), "{error}");
+            if code == 7 {
+                refused = error;
+            }
+        }
+        assert!(refused.contains("or until"), "no other machine was ever refused: {refused}");
+        assert_eq!(other.run(&["sync", "docs"]).0, 0, "the lease was given back");
+        other.verified();
     });
 }
 

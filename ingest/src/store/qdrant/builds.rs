@@ -84,14 +84,7 @@ impl QdrantStore {
     pub(super) async fn make(&self, spec: &BuildSpec) -> Result<(), WriteError> {
         let collection = self.collection(&spec.fingerprint);
         let name = collection.name();
-        if !self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await? {
-            let create = creation(name, spec, &self.settings);
-            let made = self.client.call(|qdrant| {
-                let create = create.clone();
-                async move { qdrant.create_collection(create).await }
-            });
-            made.await?;
-        }
+        self.client.create(creation(name, spec, &self.settings)).await?;
         let words = field::INDEXED.0.iter().map(|field| {
             let params = KeywordIndexParamsBuilder::default().is_tenant(*field == field::SOURCE);
             CreateFieldIndexCollectionBuilder::new(name, *field, FieldType::Keyword)
@@ -160,10 +153,9 @@ impl QdrantStore {
                 )));
             }
         }
-        let mut switched = self.state(&self.served()).await?.map(|served| served.build.fingerprint);
-        switched.get_or_insert_with(|| fingerprint.clone());
-        for build in [Some(fingerprint.clone()), switched].into_iter().flatten() {
-            self.stamp(&build).await?;
+        let old = self.state(&self.served()).await?.map(|served| served.build.fingerprint);
+        for build in [Some(fingerprint), old.as_ref()].into_iter().flatten() {
+            self.stamp(build).await?;
         }
         let alias = CreateAliasBuilder::new(name, &self.name).build();
         let moved = self.client.call(|qdrant| {

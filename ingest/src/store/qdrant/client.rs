@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use lectern_index::qdrant::{Trouble, key, reason, trouble};
 use qdrant_client::qdrant::{
-    CountPointsBuilder, DeletePoints, Filter, GetPoints, RetrievedPoint, SetPayloadPoints, UpsertPoints,
+    CountPointsBuilder, CreateCollection, DeletePoints, Filter, GetPoints, RetrievedPoint, SetPayloadPoints,
+    UpsertPoints,
 };
 use qdrant_client::{Qdrant, QdrantError};
 use secrecy::ExposeSecret;
@@ -70,6 +71,24 @@ impl Client {
             tracing::debug!("Qdrant is asked again in {pause:?}: {}", reason(&error));
             tokio::time::sleep(pause).await;
             wait = (wait * 2).min(WAITS.1);
+        }
+    }
+
+    /// Makes a collection, unless there is one of its name.
+    pub(crate) async fn create(&self, collection: CreateCollection) -> Result<(), WriteError> {
+        let name = &collection.collection_name;
+        let exists = || self.call(|qdrant| async move { qdrant.collection_exists(name).await });
+        if exists().await? {
+            return Ok(());
+        }
+        let made = self.call(|qdrant| {
+            let collection = collection.clone();
+            async move { qdrant.create_collection(collection).await }
+        });
+        match made.await {
+            // Another source was quicker, or the answer to the first try was lost.
+            Err(_) if exists().await? => Ok(()),
+            made => made.map(drop),
         }
     }
 

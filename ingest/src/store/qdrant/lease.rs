@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use lectern_index::qdrant::{Trouble, trouble};
 use qdrant_client::qdrant::{
     Condition, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder, FieldType,
     Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct, Range, SparseVectorParamsBuilder,
@@ -97,23 +96,10 @@ impl Held {
     /// Makes the collection, where there is none.
     async fn make(&self) -> Result<(), WriteError> {
         let name = &self.collection;
-        if self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await? {
-            return Ok(());
-        }
         let mut none = SparseVectorsConfigBuilder::default();
         none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
-        let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1).build();
-        let made = self.client.call(|qdrant| {
-            let create = create.clone();
-            async move {
-                match qdrant.create_collection(create).await {
-                    // Another one was quicker.
-                    Err(error) if trouble(&error) == Trouble::Lasting => Ok(()),
-                    made => made.map(drop),
-                }
-            }
-        });
-        made.await?;
+        let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
+        self.client.create(create.build()).await?;
         for (field, kind) in [("holder", FieldType::Keyword), ("until", FieldType::Integer)] {
             let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true).build();
             self.client
