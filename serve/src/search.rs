@@ -177,7 +177,7 @@ fn page(
 ) -> Result<Answer<SearchAnswer>, CallError> {
     let state = state(&found.status);
     let heads = found.status.heads.clone();
-    let ranked = fuse(found);
+    let ranked = fuse(found, terms);
     let mut offset = 0;
     if let Some(cursor) = &call.cursor {
         let cursor = cursor::decode(cursor, &arguments(call), &[Some(&state)])?;
