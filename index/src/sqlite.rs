@@ -249,8 +249,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         .filename(path)
         .read_only(true)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("query_only", "on")
-        .pragma("mmap_size", "268435456");
+        .pragma("query_only", "on");
     SqlitePoolOptions::new().max_connections(8).connect_with(options).await
 }
 
