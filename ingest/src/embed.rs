@@ -112,7 +112,10 @@ impl Embedding {
             }
             released.await;
         }
-        progress.used(|used| used.reused += (texts.len() - embedded) as u64);
+        progress.used(|used| {
+            used.reused += (texts.len() - embedded) as u64;
+            self.cost.count(used, 0);
+        });
         Ok(failures(documents, &failed))
     }
 

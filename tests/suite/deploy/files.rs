@@ -18,9 +18,9 @@ fn texts(value: &Value) -> Vec<&str> {
 /// The pattern of `.dockerignore` that leaves a path out of the build, if any does.
 fn ignored(path: &str) -> Option<String> {
     let patterns = read(".dockerignore");
-    let fits = |pattern: &&str| match pattern.split_once('*') {
-        Some((before, after)) => path.starts_with(before) && path.ends_with(after) && !path.contains('/'),
-        None => path == *pattern || path.starts_with(&format!("{pattern}/")),
+    let fits = |pattern: &&str| {
+        let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build().expect("a glob");
+        glob.compile_matcher().is_match(path) || path.starts_with(&format!("{pattern}/"))
     };
     patterns.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).find(fits).map(str::to_owned)
 }

@@ -129,7 +129,7 @@ fn every_variable_that_is_read_is_on_the_page() {
     for folder in ["index/src", "ingest/src", "serve/src"] {
         crate::architecture::rust_files(&root().join(folder), &mut files);
     }
-    let tests_alone = ["LECTERN_CORPORA"];
+    let tests_alone = ["LECTERN_CORPORA", "LECTERN_TEST_MODEL_DIR"];
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a source file");
         let text = text.split("#[cfg(test)]").next().expect("the code before the tests");
@@ -154,7 +154,10 @@ fn help(program: &str, command: &[&str]) -> (BTreeSet<String>, Vec<String>) {
     arguments.push("--help");
     let (code, out, error) = output(program, &arguments);
     assert_eq!(code, 0, "{error}");
-    let options = out.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let (_, listed) = out.split_once("\nOptions:\n").expect("its options");
+    // They are indented, what follows them is not.
+    let listed = listed.lines().filter(|line| line.starts_with(' '));
+    let options = listed.map(str::trim_start).filter(|line| line.starts_with('-'));
     let flags = options.flat_map(|line| line.split([' ', ',']).filter(|word| word.starts_with("--")).take(1));
     let flags = flags.map(str::to_owned).collect();
     let commands = out.lines().skip_while(|line| *line != "Commands:").skip(1);

@@ -29,8 +29,8 @@ fn damaged_vectors_are_found_and_only_they_are_made_again() {
         ("DELETE FROM vectors WHERE vector_id % 10 = 3", "has no vector", 0),
         ("UPDATE vectors SET vector = zeroblob(256) ONE", "length 0.0000", 1),
         ("UPDATE vectors SET vector = substr(vector, 1, 252) ONE", "252 bytes", 1),
-        ("UPDATE vectors SET vector = x'0000c07f' || substr(vector, 5) ONE", "not finite", 1),
-        ("UPDATE vectors SET vector = x'00000040' || substr(vector, 5) ONE", "not 1", 1),
+        ("UPDATE vectors SET vector = CAST(x'0000c07f' || substr(vector, 5) AS BLOB) ONE", "not finite", 1),
+        ("UPDATE vectors SET vector = CAST(x'00000040' || substr(vector, 5) AS BLOB) ONE", "not 1", 1),
     ] {
         let _: Vec<i64> = hybrid.query(Box::leak(sql.replace("ONE", one).into_boxed_str()));
         let found = findings(&hybrid);
