@@ -7,7 +7,7 @@ use std::process::Command;
 use sqlx::{ConnectOptions, Connection};
 
 use crate::ingest::workspace::Workspace;
-use crate::programs::{output, root, run, text};
+use crate::programs::{Server, output, root, run, text};
 
 /// Version of the program that makes the index of the next schema.
 const NEXT: &str = "7.8.9";
@@ -178,6 +178,19 @@ fn a_newer_index_is_left_alone_and_names_the_version_to_use() {
     assert_eq!(report["documents"]["unchanged"], 3, "nothing is made again: {report}");
     // And forward once more: what the newer version had is still there.
     assert_eq!(rows(&workspace.root().join("newer.db"))["documents"], kept["documents"]);
+}
+
+#[test]
+fn a_running_server_says_at_once_that_its_index_is_too_new() {
+    let workspace = Workspace::with_documents(1);
+    workspace.synced(&[]);
+    let server = Server::start(&workspace.index());
+    let ask = || output("lectern-serve", &["ask", "page", "--url", &server.url("/mcp")]);
+    assert_eq!(ask().0, 0);
+    make_newer(&workspace.index());
+    let (code, out, error) = ask();
+    assert_ne!(code, 0, "{out}");
+    assert!(error.contains(&format!("use lectern-serve {NEXT} or newer")), "{out}{error}");
 }
 
 /// An index of an earlier schema is brought up to date by a sync alone, and readers say so until then.
