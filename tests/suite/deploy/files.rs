@@ -173,6 +173,7 @@ fn manifests_agree_with_each_other_and_with_the_programs() {
     let version = env!("CARGO_PKG_VERSION");
     for (pod, program) in [(job, "ingest"), (server, "serve")] {
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["enableServiceLinks"], false, "the Service's variables would be unknown settings");
         let container = &pod["containers"][0];
         assert_eq!(container["image"], format!("ghcr.io/lectern-search/lectern-{program}:{version}"));
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
@@ -182,6 +183,10 @@ fn manifests_agree_with_each_other_and_with_the_programs() {
             of("PersistentVolumeClaim")["metadata"]["name"]
         );
     }
+    let service =
+        of("Service")["metadata"]["name"].as_str().expect("a name").to_uppercase().replace('-', "_");
+    let linked = [(format!("{service}_PORT"), "tcp://10.0.0.1:8080".to_owned())];
+    assert!(effective(&linked).is_err(), "links of Services may stay on where they do no harm");
     assert_eq!(server["containers"][0]["volumeMounts"][0]["readOnly"], true, "serve cannot write");
     assert_eq!(deployment["replicas"], 1, "readers and writer of a SQLite file are on one node");
     assert_eq!(deployment["strategy"]["type"], "Recreate");

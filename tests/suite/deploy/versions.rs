@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use sqlx::{ConnectOptions, Connection};
 
 use crate::ingest::workspace::Workspace;
-use crate::programs::{Server, output, root, run, text};
+use crate::programs::{Server, output, root};
 
 /// Version of the program that makes the index of the next schema.
 const NEXT: &str = "7.8.9";
@@ -193,17 +192,18 @@ fn a_running_server_says_at_once_that_its_index_is_too_new() {
     assert!(error.contains(&format!("use lectern-serve {NEXT} or newer")), "{out}{error}");
 }
 
-/// An index of an earlier schema is brought up to date by a sync alone, and readers say so until then.
+/// An index of an earlier schema: of before the first migration.
+fn make_older(index: &Path) {
+    let none = tempfile::tempdir().expect("a folder without migrations");
+    migrate(index, none.path());
+}
+
 #[test]
 fn an_older_index_is_read_after_a_sync_of_this_version() {
     let workspace = Workspace::with_documents(1);
-    let none = tempfile::tempdir().expect("a folder without migrations");
-    migrate(&workspace.index(), none.path());
-    let query = || {
-        let mut serve = Command::new(crate::programs::program("lectern-serve"));
-        serve.args(["query", "page", "--index"]).arg(workspace.index()).current_dir(root());
-        text(run(&mut serve))
-    };
+    make_older(&workspace.index());
+    let index = workspace.index();
+    let query = || output("lectern-serve", &["query", "page", "--index", index.to_str().expect("UTF-8")]);
     let (code, _, error) = query();
     assert_eq!(code, 5, "{error}");
     assert!(error.contains(&format!("run lectern-ingest {} once", env!("CARGO_PKG_VERSION"))), "{error}");
@@ -213,4 +213,24 @@ fn an_older_index_is_read_after_a_sync_of_this_version() {
     workspace.synced(&[]);
     assert_eq!(query().0, 0);
     workspace.verified();
+}
+
+/// Where the daemon is what starts first after an upgrade.
+#[test]
+fn a_daemon_brings_an_older_index_up_to_date_at_the_start() {
+    let workspace = Workspace::with_documents(1);
+    make_older(&workspace.index());
+    let settings = "[daemon]\nlisten = \"127.0.0.1:0\"\n[[source]]\nname = \"docs\"\nfolder = \"gone\"\n";
+    std::fs::write(workspace.root().join("lectern.toml"), settings).expect("a file");
+    let mut daemon =
+        workspace.ingest(&["daemon"]).stderr(std::process::Stdio::null()).spawn().expect("the daemon");
+    let started = std::time::Instant::now();
+    let mut brought = false;
+    while !brought && daemon.try_wait().expect("a child").is_none() && started.elapsed().as_secs() < 30 {
+        brought = workspace.run(&["status"]).0 == 0;
+    }
+    let _ = daemon.kill();
+    let _ = daemon.wait();
+    // No source can be synced, so it was the start alone.
+    assert!(brought);
 }
