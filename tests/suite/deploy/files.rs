@@ -113,6 +113,8 @@ fn compose_agrees_with_images_and_programs() {
         let set = service["environment"].as_object().expect("variables");
         for variable in set.keys() {
             assert!(read(".env.example").contains(&format!("#{variable}=")), "{variable}");
+            let setting = variable.starts_with("LECTERN_") && variable != "LECTERN_TOKEN";
+            assert!(!setting, "{variable} would stand above lectern.toml");
         }
         assert!(texts(&service["volumes"])[0].starts_with("index:/data"), "{name}");
     }
