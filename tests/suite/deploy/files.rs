@@ -159,6 +159,7 @@ fn units_agree_with_each_other_and_with_the_programs() {
         "serve may read what ingest writes"
     );
     assert_eq!(unit(&serve, "ReadOnlyPaths"), ["/var/lib/lectern"]);
+    assert_eq!(unit(&serve, "StartLimitIntervalSec"), ["0"], "systemd never gives the server up");
     let stop: u64 = unit(&serve, "TimeoutStopSec")[0].parse().expect("seconds");
     assert!(stop > Config::default().serve.grace_seconds);
 }
