@@ -34,6 +34,8 @@ const WEIGHTS: (f64, f64, f64) = (2.0, 2.0, 1.0);
 /// The embedded index, opened for reading.
 pub struct SqliteIndex {
     path: PathBuf,
+    /// The build that is read; the one that is served if not given.
+    build: Option<Fingerprint>,
     open: RwLock<Option<(FileId, SqlitePool)>>,
     snapshot: Snapshot,
 }
@@ -59,7 +61,12 @@ struct Build {
 impl SqliteIndex {
     /// An index at `path`, which need not exist yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, open: RwLock::new(None), snapshot: Snapshot::default() }
+        Self { path, build: None, open: RwLock::new(None), snapshot: Snapshot::default() }
+    }
+
+    /// One build of the index at `path`, whether it is served or not.
+    pub fn of_build(path: PathBuf, fingerprint: Fingerprint) -> Self {
+        Self { build: Some(fingerprint), ..Self::new(path) }
     }
 
     async fn read(&self) -> Result<Reading, ReadError> {
@@ -141,8 +148,10 @@ impl SqliteIndex {
 
     async fn read_build(&self, db: &mut SqliteConnection) -> Result<Build, sqlx::Error> {
         let row = sqlx::query(
-            "SELECT build, fingerprint, embedder, dimensions, switched_at FROM builds WHERE state = 'serving'",
+            "SELECT build, fingerprint, embedder, dimensions, switched_at FROM builds \
+             WHERE CASE WHEN ?1 IS NULL THEN state = 'serving' ELSE fingerprint = ?1 END",
         )
+        .bind(self.build.as_ref().map(Fingerprint::as_str))
         .fetch_optional(&mut *db)
         .await?;
         let Some(row) = row else {

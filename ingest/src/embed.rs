@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use futures::StreamExt;
 use lectern_index::chunk::Hash;
 use lectern_index::config::EmbeddingSettings;
-use lectern_index::embed::Embedder;
+use lectern_index::embed::{Embedder, Kind};
+use lectern_index::fingerprint::EmbedderId;
 use lectern_index::tokens::Tokenizer;
 use tokio::sync::Notify;
 
@@ -44,6 +45,7 @@ pub struct Embedding {
 /// A text to embed.
 #[derive(Debug, Clone)]
 struct Text {
+    kind: Kind,
     hash: Hash,
     text: String,
     tokens: u64,
@@ -138,6 +140,32 @@ impl Embedding {
         ended.map_or(Ok(failed), Err)
     }
 
+    /// Makes sure that questions have a vector in the cache, under [`question_hash`]. One that the
+    /// service refuses has none.
+    ///
+    /// Fails as [`Embedding::embed`] does.
+    pub async fn questions(&self, questions: &[&str], progress: &SourceProgress) -> Result<(), Failure> {
+        let hashes: Vec<Hash> = questions.iter().map(|question| question_hash(question)).collect();
+        let missing = self.cache.missing(self.embedder.id(), &hashes).await?;
+        let asked = questions.iter().zip(hashes).filter(|(_, hash)| missing.contains(hash));
+        let texts = asked.map(|(question, hash)| {
+            let tokens = self.tokenizer().count(question) as u64;
+            Text { kind: Kind::Query, hash, text: (*question).to_owned(), tokens }
+        });
+        self.requests(batch::pack(texts, self.embedder.limits()), progress).await.map(drop)
+    }
+
+    /// The vectors of questions that the cache holds under `embedder`, which need not be this one.
+    pub async fn known_questions(
+        &self,
+        embedder: &EmbedderId,
+        questions: &[&str],
+    ) -> Result<Vec<Option<Vec<f32>>>, Failure> {
+        let hashes: Vec<Hash> = questions.iter().map(|question| question_hash(question)).collect();
+        let mut known = self.cache.get(embedder, &hashes).await?;
+        Ok(hashes.iter().map(|hash| known.remove(hash)).collect())
+    }
+
     /// Counts what [`Embedding::embed`] would send, and what it would cost.
     pub async fn estimate(
         &self,
@@ -162,12 +190,18 @@ impl Embedding {
     }
 }
 
+/// What a question's vector is cached under: never that of a document of the same text, before which
+/// a model may want other words.
+fn question_hash(question: &str) -> Hash {
+    Hash::of(format!("question\0{question}").as_bytes())
+}
+
 /// The distinct texts of documents. A chunk of white space has none: there is nothing to embed.
 fn texts(documents: &[StagedDocument]) -> HashMap<Hash, Text> {
     let chunks = documents.iter().flat_map(|document| &document.chunks);
     let texts = chunks.map(|(_, chunk)| {
         let hash = chunk.text_hash();
-        (hash, Text { hash, text: chunk.searchable(), tokens: chunk.tokens.into() })
+        (hash, Text { kind: Kind::Document, hash, text: chunk.searchable(), tokens: chunk.tokens.into() })
     });
     texts.filter(|(_, text)| !text.text.trim().is_empty()).collect()
 }

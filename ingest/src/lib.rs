@@ -1,6 +1,7 @@
 //! Keeps an index of Markdown documentation fresh: everything that writes.
 
 pub mod backup;
+pub mod canary;
 pub mod chunk;
 pub mod cli;
 pub mod command;

@@ -7,6 +7,7 @@ use lectern_index::document::{SourceName, printable};
 use lectern_index::search::Mode;
 use serde::Serialize;
 
+use crate::canary::Verdict;
 use crate::exit::Exit;
 use crate::source::{Problem, Usage};
 
@@ -52,6 +53,9 @@ pub struct SourceReport {
     /// Sources that the new build still lacks before it is switched to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<SourceName>,
+    /// How the canary set judged the new build; absent where there was nothing to judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Verdict>,
     /// What was asked of the service behind the source, and what it still grants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -126,6 +130,7 @@ impl SourceReport {
             failures: Vec::new(),
             skipped: Vec::new(),
             waiting_for: Vec::new(),
+            canary: None,
             usage: None,
             error: None,
             exit_code: Exit::Done,
@@ -231,6 +236,9 @@ impl SourceReport {
                 "asked    {}: {requests} requests; {left} are left until {until}\n",
                 self.source
             ));
+        }
+        if let Some(verdict) = &self.canary {
+            text.push_str(&format!("canary   {}: {verdict}\n", self.source));
         }
         if !self.waiting_for.is_empty() {
             let names: Vec<&str> = self.waiting_for.iter().map(SourceName::as_str).collect();

@@ -9,7 +9,7 @@ use lectern_index::chunk::{Chunk, ChunkId};
 use lectern_index::document::{Document, SourceName};
 use lectern_index::fingerprint::{ChunkSettings, EmbedderId, Fingerprint};
 use lectern_index::head::{Head, Repository};
-use lectern_index::search::StoredDocument;
+use lectern_index::search::{SearchIndex, StoredDocument};
 
 use crate::plan::Known;
 use crate::source::Problem;
@@ -41,6 +41,20 @@ pub trait IndexWriter: Send + Sync {
         checked_at: &str,
         commits_behind: Option<u64>,
     ) -> Result<(), WriteError>;
+
+    /// Both builds, where that of `spec` is complete and another one is served.
+    async fn candidate(&self, spec: &BuildSpec) -> Result<Option<Candidate>, WriteError>;
+
+    /// Switches to the build of `spec`, which [`IndexWriter::candidate`] found complete.
+    async fn switch(&self, spec: &BuildSpec) -> Result<(), WriteError>;
+}
+
+/// A complete build beside the one that is served, both to be read.
+pub struct Candidate {
+    /// The complete one.
+    pub new: Box<dyn SearchIndex>,
+    /// The one that is served.
+    pub served: Box<dyn SearchIndex>,
 }
 
 /// What decides the whole index.
@@ -55,6 +69,9 @@ pub struct BuildSpec {
     /// The sources that a new build must hold before it is switched to; `None` where the run cannot
     /// know them all, and every source that is served now counts.
     pub required: Option<Vec<SourceName>>,
+    /// Never switch to the build by publishing: something else decides about it. The first build is
+    /// served at once all the same.
+    pub held: bool,
 }
 
 /// Where a source stands when a sync begins.
@@ -78,6 +95,8 @@ pub struct Begun {
     pub served: Vec<String>,
     /// The sources that the build must hold before it is switched to.
     pub required: Option<Vec<SourceName>>,
+    /// Whether publishing leaves another build served, see [`BuildSpec::held`].
+    pub held: bool,
 }
 
 /// A document ready to be written.

@@ -112,6 +112,7 @@ impl Sync<'_> {
         progress: &SourceProgress,
     ) -> Result<(), Failure> {
         let source = &*target.source;
+        let canary = self.canary()?;
         let begun = self.store.begin(&self.spec, source.name()).await?;
         if let Some(head) = &begun.head {
             report.commit.clone_from(&head.commit);
@@ -125,7 +126,10 @@ impl Sync<'_> {
         let listing = progress.during(source, "listing documents", source.list(known_commit)).await;
         let snapshot = match listing? {
             Listing::Snapshot(snapshot) => snapshot,
-            Listing::Unchanged => return self.unchanged(target, &begun, report).await,
+            Listing::Unchanged => {
+                self.unchanged(target, &begun, report).await?;
+                return self.decide(canary.as_ref(), report, progress).await;
+            }
         };
         let done = self.catch_up(target, &begun, &snapshot, report, progress).await;
         if let (Err(_), Some(head), Some(behind)) = (&done, &begun.head, snapshot.commits_behind)
@@ -134,7 +138,8 @@ impl Sync<'_> {
             // Nothing was published, but how much is missing is known: readers should be told.
             self.store.touch(&begun, &head.checked_at, Some(behind)).await?;
         }
-        done
+        done?;
+        self.decide(canary.as_ref(), report, progress).await
     }
 
     /// From a listing to its publication.

@@ -172,6 +172,11 @@ pub struct SyncSettings {
     pub mass_delete_ratio: f64,
     /// …and more than this many is refused without `--allow-mass-delete`.
     pub mass_delete_documents: u64,
+    /// Labelled questions (JSON lines of `query` and `relevant: [{path}]`) that a new build must answer
+    /// about as well as the served one before it is switched to. Without it every complete build is.
+    pub canary: Option<PathBuf>,
+    /// How much smaller the share of answered canary questions may be. Too low: chance stops a switch.
+    pub canary_max_loss: f64,
     /// Sources synced at the same time. Too high: servers find us impolite, batches fill the memory.
     pub concurrent_sources: usize,
 }
@@ -182,6 +187,8 @@ impl Default for SyncSettings {
             max_file_bytes: 20 * 1024 * 1024,
             mass_delete_ratio: 0.5,
             mass_delete_documents: 10,
+            canary: None,
+            canary_max_loss: 0.05,
             concurrent_sources: 4,
         }
     }

@@ -1,6 +1,6 @@
 //! Vectors that were made before, by what decides them: embedder id and text hash.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use lectern_index::chunk::Hash;
@@ -43,6 +43,29 @@ impl Cache {
             }
         }
         Ok(missing)
+    }
+
+    /// The vectors of those of `hashes` that have one.
+    pub async fn get(
+        &self,
+        embedder: &EmbedderId,
+        hashes: &[Hash],
+    ) -> Result<HashMap<Hash, Vec<f32>>, WriteError> {
+        let mut found = HashMap::new();
+        for hash in hashes {
+            let bytes: Option<Vec<u8>> =
+                sqlx::query_scalar("SELECT vector FROM vectors WHERE embedder = ? AND text_hash = ?")
+                    .bind(embedder.as_str())
+                    .bind(hash.as_bytes().to_vec())
+                    .fetch_optional(&self.pool)
+                    .await
+                    .map_err(|error| self.error(&error))?;
+            if let Some(bytes) = bytes {
+                let numbers = bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number));
+                found.insert(*hash, numbers.collect());
+            }
+        }
+        Ok(found)
     }
 
     /// Keeps vectors, durably when it returns.

@@ -139,7 +139,8 @@ impl Embedding {
         let inputs: Vec<String> = texts.iter().map(|text| text.text.clone()).collect();
         let _permit = self.gate.pass().await?;
         self.cost.reserve(tokens)?;
-        let answer = self.embedder.embed(Kind::Document, &inputs).await;
+        let answer =
+            self.embedder.embed(texts.first().map_or(Kind::Document, |text| text.kind), &inputs).await;
         let billed = answer.as_ref().map_or(0, |embedded| match embedded.tokens {
             0 => tokens,
             said => said,
