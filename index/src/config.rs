@@ -33,6 +33,8 @@ pub struct Config {
     pub index: IndexSettings,
     /// What turns text into vectors.
     pub embedding: EmbeddingSettings,
+    /// Which model writes summaries.
+    pub summary: SummarySettings,
     /// How documents are cut.
     pub chunk: ChunkConfig,
     /// What a sync may do.
@@ -115,7 +117,8 @@ impl Config {
                 "a GitHub App needs both github.app_id and github.installation_id".into(),
             ));
         }
-        self.embedding.check().map_err(ConfigError)?;
+        self.summary.check().map_err(ConfigError)?;
+        self.embedding.check(self.summary.model.is_some()).map_err(ConfigError)?;
         let serve = &self.serve;
         for (name, value, least) in [
             ("max_body_bytes", serve.max_body_bytes as u64, 1024),

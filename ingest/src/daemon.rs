@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
+use crate::cost::Cost;
 use crate::daemon::state::{Shared, State};
 use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
@@ -24,6 +25,7 @@ use crate::progress::Progress;
 use crate::report::{Report, SourceReport};
 use crate::schedule::jitter;
 use crate::store::sqlite::SqliteStore;
+use crate::summary::Summaries;
 use crate::sync::Sync;
 use crate::{history, run, schedule, signal, target};
 
@@ -202,6 +204,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
         store: &open.store,
         spec: run::spec(config, daemon.embedder.as_deref(), Some(required)),
         embedding: open.embedding.as_ref(),
+        summaries: open.summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: false,
         allow_mass_delete: false,
@@ -217,6 +220,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
 struct Open {
     store: SqliteStore,
     embedding: Option<Embedding>,
+    summaries: Option<Summaries>,
     _lock: Lock,
 }
 
@@ -231,8 +235,10 @@ impl Daemon {
         let Location::Sqlite(path) = Location::parse(&self.config.index.url).map_err(Failure::usage)?;
         let lock = Lock::take(&path)?;
         let store = SqliteStore::open(&path).await?;
-        let embedding = run::embedding(&self.config, &self.embedder, &store, false)?;
-        let open = Arc::new(Open { store, embedding, _lock: lock });
+        let cost = Arc::new(Cost::new(&self.config));
+        let embedding = run::embedding(&self.config, &self.embedder, &store, cost.clone(), false)?;
+        let summaries = Summaries::configured(&self.config, store.cache(), cost)?;
+        let open = Arc::new(Open { store, embedding, summaries, _lock: lock });
         *shared = Arc::downgrade(&open);
         Ok(open)
     }

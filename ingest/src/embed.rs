@@ -14,19 +14,19 @@ use lectern_index::fingerprint::EmbedderId;
 use lectern_index::tokens::Tokenizer;
 use tokio::sync::Notify;
 
+use crate::cost::{Cost, Used};
 use crate::exit::{Exit, Failure};
 use crate::progress::SourceProgress;
+use crate::report;
 use crate::store::StagedDocument;
 
 mod batch;
 mod cache;
-mod cost;
 mod gate;
 mod request;
 
 pub use cache::Cache;
 
-use cost::Cost;
 use gate::Gate;
 
 /// What embeds for all sources of a run: they share the service's limits and the cost cap.
@@ -34,7 +34,9 @@ pub struct Embedding {
     embedder: Arc<dyn Embedder>,
     cache: Cache,
     gate: Gate,
-    cost: Cost,
+    cost: Arc<Cost>,
+    /// Dollars for a token.
+    price: Option<f64>,
     /// Texts that are being embedded for one of the sources: the others wait for them.
     claimed: Mutex<HashSet<Hash>>,
     released: Notify,
@@ -62,14 +64,17 @@ impl Embedding {
         embedder: Arc<dyn Embedder>,
         cache: Cache,
         settings: &EmbeddingSettings,
+        cost: Arc<Cost>,
     ) -> Result<Self, Failure> {
-        let cost = Cost::new(embedder.usd_per_million_tokens(), settings.max_cost_usd)?;
+        let price = embedder.usd_per_million_tokens();
+        cost.needs(price, "embedding.usd_per_million_tokens")?;
         let gate = Gate::new(embedder.limits().requests, settings.deadline_seconds);
         Ok(Self {
             embedder,
             cache,
             gate,
             cost,
+            price: price.map(|price| price / 1e6),
             claimed: Mutex::default(),
             released: Notify::new(),
             counted: Mutex::default(),
@@ -116,7 +121,7 @@ impl Embedding {
         }
         progress.used(|used| {
             used.reused += (texts.len() - embedded) as u64;
-            self.cost.count(used, 0);
+            self.count(used, 0);
         });
         Ok(failures(documents, &failed))
     }
@@ -184,9 +189,22 @@ impl Embedding {
             used.requests += batches.len() as u64;
             used.inputs += missing.len() as u64;
             used.reused += (texts.len() - missing.len()) as u64;
-            self.cost.count(used, tokens);
+            self.count(used, tokens);
         });
         Ok(())
+    }
+}
+
+impl Embedding {
+    /// What `tokens` cost.
+    fn priced(&self, tokens: u64) -> Used {
+        Used { tokens, usd: tokens as f64 * self.price.unwrap_or_default() }
+    }
+
+    /// Adds tokens and their price to a report.
+    fn count(&self, used: &mut report::Embedding, tokens: u64) {
+        used.tokens += tokens;
+        used.cost_usd = self.price.map(|price| used.tokens as f64 * price);
     }
 }
 
@@ -209,7 +227,7 @@ fn texts(documents: &[StagedDocument]) -> HashMap<Hash, Text> {
 /// The documents with a chunk among the failed ones.
 fn failures(documents: &[StagedDocument], failed: &Failed) -> BTreeMap<String, String> {
     let mut paths = BTreeMap::new();
-    for StagedDocument { document, chunks } in documents {
+    for StagedDocument { document, chunks, .. } in documents {
         let bad = chunks.iter().find_map(|(_, chunk)| Some((chunk, failed.get(&chunk.text_hash())?)));
         if let Some((chunk, reason)) = bad {
             let (from, to) = (chunk.start_line, chunk.end_line);

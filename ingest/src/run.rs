@@ -13,6 +13,7 @@ use lectern_index::fingerprint::{ChunkSettings, Fingerprint};
 use lectern_index::open::Location;
 
 use crate::cli;
+use crate::cost::Cost;
 use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
 use crate::history;
@@ -21,6 +22,7 @@ use crate::progress::Progress;
 use crate::report::Report;
 use crate::store::BuildSpec;
 use crate::store::sqlite::SqliteStore;
+use crate::summary::Summaries;
 use crate::sync::{Sync, Target};
 use crate::target;
 
@@ -34,6 +36,7 @@ pub fn embedding(
     config: &Config,
     embedder: &Option<Arc<dyn Embedder>>,
     store: &SqliteStore,
+    cost: Arc<Cost>,
     dry_run: bool,
 ) -> Result<Option<Embedding>, Failure> {
     let Some(embedder) = embedder else { return Ok(None) };
@@ -42,7 +45,7 @@ pub fn embedding(
     {
         return Err(Failure::usage(lacking));
     }
-    Embedding::new(Arc::clone(embedder), store.cache(), &config.embedding).map(Some)
+    Embedding::new(Arc::clone(embedder), store.cache(), &config.embedding, cost).map(Some)
 }
 
 /// What decides the whole index under these settings.
@@ -98,11 +101,14 @@ pub async fn sync_all(
     targets: &[Target],
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let embedding = embedding(config, embedder, store, options.dry_run)?;
+    let cost = Arc::new(Cost::new(config));
+    let embedding = embedding(config, embedder, store, cost.clone(), options.dry_run)?;
+    let summaries = Summaries::configured(config, store.cache(), cost)?;
     let sync = Sync {
         store,
         spec: spec(config, embedder.as_deref(), required(config, options)),
         embedding: embedding.as_ref(),
+        summaries: summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: options.dry_run,
         allow_mass_delete: options.allow_mass_delete,

@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use lectern_index::chunk::{Chunk, ChunkId};
-use lectern_index::document::{Document, SourceName};
+use lectern_index::document::{BlobSha, Document, SourceName};
 use lectern_index::fingerprint::{ChunkSettings, EmbedderId, Fingerprint};
 use lectern_index::head::{Head, Repository};
 use lectern_index::search::{SearchIndex, StoredDocument};
@@ -99,6 +99,15 @@ pub struct Begun {
     pub held: bool,
 }
 
+impl Begun {
+    /// Lets every document pass for one with other content.
+    pub fn forget_contents(&mut self) {
+        for known in self.known.values_mut() {
+            known.blob_sha = BlobSha::none();
+        }
+    }
+}
+
 /// A document ready to be written.
 #[derive(Debug, Clone)]
 pub struct StagedDocument {
@@ -106,6 +115,8 @@ pub struct StagedDocument {
     pub document: Document,
     /// Its chunks with their ids, in order.
     pub chunks: Vec<(ChunkId, Chunk)>,
+    /// Whether its summary is its author's, or was written before.
+    pub described: bool,
 }
 
 /// What one publish changes beside the staged documents.

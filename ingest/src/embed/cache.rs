@@ -1,9 +1,11 @@
-//! Vectors that were made before, by what decides them: embedder id and text hash.
+//! What models made before, by what decides it: vectors by embedder id and text hash, summaries by
+//! model and content.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use lectern_index::chunk::Hash;
+use lectern_index::document::BlobSha;
 use lectern_index::fingerprint::EmbedderId;
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
@@ -85,6 +87,43 @@ impl Cache {
         });
         query.build().execute(&self.pool).await.map_err(|error| self.error(&error))?;
         Ok(())
+    }
+
+    /// The summaries of contents; `None` for one that the model would not summarise.
+    pub async fn summaries(
+        &self,
+        model: &str,
+        shas: &[BlobSha],
+    ) -> Result<HashMap<BlobSha, Option<String>>, WriteError> {
+        let mut known = HashMap::new();
+        for sha in shas {
+            let found: Option<Option<String>> =
+                sqlx::query_scalar("SELECT summary FROM summaries WHERE model = ? AND blob_sha = ?")
+                    .bind(model)
+                    .bind(sha.as_str())
+                    .fetch_optional(&self.pool)
+                    .await
+                    .map_err(|error| self.error(&error))?;
+            known.extend(found.map(|summary| (sha.clone(), summary)));
+        }
+        Ok(known)
+    }
+
+    /// Keeps a summary, durably when it returns.
+    pub async fn keep_summary(
+        &self,
+        model: &str,
+        sha: &BlobSha,
+        summary: Option<&str>,
+    ) -> Result<(), WriteError> {
+        sqlx::query("INSERT OR REPLACE INTO summaries (model, blob_sha, summary) VALUES (?, ?, ?)")
+            .bind(model)
+            .bind(sha.as_str())
+            .bind(summary)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(|error| self.error(&error))
     }
 
     fn error(&self, error: &sqlx::Error) -> WriteError {
