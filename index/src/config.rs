@@ -11,9 +11,11 @@ use toml::{Table, Value};
 
 use crate::citation::convention;
 
+mod env_file;
 mod schedule;
 mod settings;
 
+pub use env_file::read_env_file;
 pub use schedule::{BadSchedule, Schedule};
 pub use settings::*;
 

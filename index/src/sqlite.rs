@@ -72,6 +72,8 @@ impl SqliteIndex {
     async fn read(&self) -> Result<Reading, ReadError> {
         let (file, pool) = self.pool().await?;
         let mut db = pool.begin().await.map_err(|error| self.unreadable(error))?;
+        // At every call: a newer ingest may bring the schema up to date below a running server.
+        self.check_schema(&mut db).await?;
         let build = self.read_build(&mut db).await.map_err(|error| self.unreadable(error))?;
         Ok(Reading { db, file, build })
     }
@@ -93,14 +95,15 @@ impl SqliteIndex {
             return Ok((id, pool.clone()));
         }
         let pool = connect(&self.path).await.map_err(|error| self.unreadable(error))?;
-        self.check_schema(&pool).await?;
+        let mut db = pool.acquire().await.map_err(|error| self.unreadable(error))?;
+        self.check_schema(&mut db).await?;
+        drop(db);
         // The old pool, of a file that is no more, closes when its last reader has finished.
         *open = Some((id, pool.clone()));
         Ok((id, pool))
     }
 
-    async fn check_schema(&self, pool: &SqlitePool) -> Result<(), ReadError> {
-        let mut db = pool.acquire().await.map_err(|error| self.unreadable(error))?;
+    async fn check_schema(&self, db: &mut SqliteConnection) -> Result<(), ReadError> {
         let found: Result<Option<i64>, _> =
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut *db).await;
         match found.map(Option::unwrap_or_default) {
@@ -110,7 +113,7 @@ impl SqliteIndex {
                 found,
                 expected: SCHEMA,
                 advice: if found > SCHEMA {
-                    made_by::advice(&mut db, "lectern-serve").await
+                    made_by::advice(db, "lectern-serve").await
                 } else {
                     format!("run lectern-ingest {} once, it brings the index up to date", made_by::VERSION)
                 },

@@ -104,6 +104,11 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
 /// What the ledger tells of earlier runs.
 async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -> Result<Shared, Failure> {
     let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
+    // Readers of this version wait for its schema, and what is due next may be an hour away.
+    if SqliteStore::is_older(&path).await? {
+        let _lock = Lock::take(&path)?;
+        SqliteStore::open(&path).await?.close().await;
+    }
     let store = if path.exists() { Some(SqliteStore::open_read(&path).await?) } else { None };
     let mut states = Vec::new();
     for (settings, schedule, _) in plans {
