@@ -83,6 +83,14 @@ CREATE TABLE vectors (
     UNIQUE (embedder, text_hash)
 ) STRICT;
 
+-- Summaries that a model wrote. Keyed by what decides them: equal content is asked about once.
+CREATE TABLE summaries (
+    model    TEXT NOT NULL,         -- and the version of what it is told
+    blob_sha TEXT NOT NULL,
+    summary  TEXT,                  -- null: it would write none
+    PRIMARY KEY (model, blob_sha)
+) STRICT, WITHOUT ROWID;
+
 -- The ledger: a cache of what the index holds, so that a sync need not ask it.
 CREATE TABLE ledger_documents (
     fingerprint TEXT NOT NULL,

@@ -11,10 +11,12 @@ use toml::{Table, Value};
 
 use crate::citation::convention;
 
+mod env_file;
 mod index;
 mod schedule;
 mod settings;
 
+pub use env_file::read_env_file;
 pub use index::IndexSettings;
 pub use schedule::{BadSchedule, Schedule};
 pub use settings::*;
@@ -33,6 +35,8 @@ pub struct Config {
     pub index: IndexSettings,
     /// What turns text into vectors.
     pub embedding: EmbeddingSettings,
+    /// Which model writes summaries.
+    pub summary: SummarySettings,
     /// How documents are cut.
     pub chunk: ChunkConfig,
     /// What a sync may do.
@@ -116,7 +120,8 @@ impl Config {
             ));
         }
         self.index.check().map_err(ConfigError)?;
-        self.embedding.check().map_err(ConfigError)?;
+        self.summary.check().map_err(ConfigError)?;
+        self.embedding.check(self.summary.model.is_some()).map_err(ConfigError)?;
         let serve = &self.serve;
         for (name, value, least) in [
             ("max_body_bytes", serve.max_body_bytes as u64, 1024),

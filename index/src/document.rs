@@ -69,6 +69,11 @@ impl BlobSha {
             .then(|| Self(sha.to_ascii_lowercase()))
     }
 
+    /// A SHA that no content has, as Git writes it.
+    pub fn none() -> Self {
+        Self("0".repeat(40))
+    }
+
     /// The 40 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -99,7 +104,8 @@ pub struct Document {
     pub blob_sha: BlobSha,
     /// Title from the front matter, else the first level-1 heading, else none.
     pub title: Option<String>,
-    /// Front matter `description`, else the first paragraph, cut to a few sentences.
+    /// Front matter `description`, else what a model wrote (`[summary]`), else the first paragraph,
+    /// cut to a few sentences.
     pub summary: Option<String>,
     /// Identifiers in headings, inline code and code blocks, most telling first, at most 20.
     pub entities: Vec<String>,

@@ -35,19 +35,25 @@ pub fn read<V>(text: &str, start: impl Fn() -> V, visit: impl Fn(&mut V, Event<'
     let markdown = text.strip_prefix('\u{feff}').unwrap_or(text);
     let offset = text.len() - markdown.len();
     let place = |range: Range<usize>| range.start + offset..range.end + offset;
-    let mut value = start();
-    let mut watch = mdx::Watch::new(markdown);
-    for (event, range) in Parser::new_ext(markdown, OPTIONS).into_offset_iter() {
-        if watch.finds(&event, &range) {
-            let mut value = start();
-            let markdown = mdx::with_tags_apart(markdown);
-            let events = Parser::new_ext(&markdown, OPTIONS).into_offset_iter();
-            events.for_each(|(event, range)| visit(&mut value, event, place(range)));
-            return value;
+    let as_common_mark = || {
+        let mut value = start();
+        let mut watch = mdx::Watch::new(markdown);
+        for (event, range) in Parser::new_ext(markdown, OPTIONS).into_offset_iter() {
+            if watch.finds(&event, &range) {
+                return None;
+            }
+            visit(&mut value, event, place(range));
         }
-        visit(&mut value, event, place(range));
-    }
-    value
+        Some(value)
+    };
+    // What the first reading made is gone before the second begins: documents may be large.
+    as_common_mark().unwrap_or_else(|| {
+        let mut value = start();
+        let markdown = mdx::with_tags_apart(markdown);
+        let events = Parser::new_ext(&markdown, OPTIONS).into_offset_iter();
+        events.for_each(|(event, range)| visit(&mut value, event, place(range)));
+        value
+    })
 }
 
 /// The headings of a text without front matter, in order.

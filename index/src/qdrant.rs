@@ -85,6 +85,18 @@ impl QdrantIndex {
         })
     }
 
+    /// One build, whether it is served or not.
+    pub fn of_build(collection: Collection) -> Self {
+        Self {
+            location: collection.name().to_owned(),
+            served: collection,
+            state: RwLock::default(),
+            listing: RwLock::default(),
+            // Whoever reads a build that is not served is a writer.
+            proven: AtomicBool::new(true),
+        }
+    }
+
     /// The state that is served now.
     async fn read_state(&self) -> Result<Arc<State>, ReadError> {
         let state = self.served.state().await.map_err(|error| self.error(&error))?;

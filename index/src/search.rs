@@ -45,6 +45,10 @@ pub trait SearchIndex: Send + Sync {
     ) -> Result<Vec<Document>, ReadError>;
 }
 
+/// Length of each candidate list, for whoever fuses them: how far cursors lead. The same for every page of an answer, since a list's
+/// ends decide its scores. Higher: every search reads more texts than anybody looks at.
+pub const CANDIDATES: usize = 200;
+
 /// Which documents count; an empty filter lets all pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {

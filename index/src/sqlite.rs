@@ -34,6 +34,8 @@ const WEIGHTS: (f64, f64, f64) = (2.0, 2.0, 1.0);
 /// The embedded index, opened for reading.
 pub struct SqliteIndex {
     path: PathBuf,
+    /// The build that is read; the one that is served if not given.
+    build: Option<Fingerprint>,
     open: RwLock<Option<(FileId, SqlitePool)>>,
     snapshot: Snapshot,
 }
@@ -59,12 +61,19 @@ struct Build {
 impl SqliteIndex {
     /// An index at `path`, which need not exist yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, open: RwLock::new(None), snapshot: Snapshot::default() }
+        Self { path, build: None, open: RwLock::new(None), snapshot: Snapshot::default() }
+    }
+
+    /// One build of the index at `path`, whether it is served or not.
+    pub fn of_build(path: PathBuf, fingerprint: Fingerprint) -> Self {
+        Self { build: Some(fingerprint), ..Self::new(path) }
     }
 
     async fn read(&self) -> Result<Reading, ReadError> {
         let (file, pool) = self.pool().await?;
         let mut db = pool.begin().await.map_err(|error| self.unreadable(error))?;
+        // At every call: a newer ingest may bring the schema up to date below a running server.
+        self.check_schema(&mut db).await?;
         let build = self.read_build(&mut db).await.map_err(|error| self.unreadable(error))?;
         Ok(Reading { db, file, build })
     }
@@ -86,14 +95,15 @@ impl SqliteIndex {
             return Ok((id, pool.clone()));
         }
         let pool = connect(&self.path).await.map_err(|error| self.unreadable(error))?;
-        self.check_schema(&pool).await?;
+        let mut db = pool.acquire().await.map_err(|error| self.unreadable(error))?;
+        self.check_schema(&mut db).await?;
+        drop(db);
         // The old pool, of a file that is no more, closes when its last reader has finished.
         *open = Some((id, pool.clone()));
         Ok((id, pool))
     }
 
-    async fn check_schema(&self, pool: &SqlitePool) -> Result<(), ReadError> {
-        let mut db = pool.acquire().await.map_err(|error| self.unreadable(error))?;
+    async fn check_schema(&self, db: &mut SqliteConnection) -> Result<(), ReadError> {
         let found: Result<Option<i64>, _> =
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut *db).await;
         match found.map(Option::unwrap_or_default) {
@@ -103,7 +113,7 @@ impl SqliteIndex {
                 found,
                 expected: SCHEMA,
                 advice: if found > SCHEMA {
-                    made_by::advice(&mut db, "lectern-serve").await
+                    made_by::advice(db, "lectern-serve").await
                 } else {
                     format!("run lectern-ingest {} once, it brings the index up to date", made_by::VERSION)
                 },
@@ -138,8 +148,10 @@ impl SqliteIndex {
 
     async fn read_build(&self, db: &mut SqliteConnection) -> Result<Build, sqlx::Error> {
         let row = sqlx::query(
-            "SELECT build, fingerprint, embedder, dimensions, chunk, switched_at FROM builds WHERE state = 'serving'",
+            "SELECT build, fingerprint, embedder, dimensions, chunk, switched_at FROM builds \
+             WHERE CASE WHEN ?1 IS NULL THEN state = 'serving' ELSE fingerprint = ?1 END",
         )
+        .bind(self.build.as_ref().map(Fingerprint::as_str))
         .fetch_optional(&mut *db)
         .await?;
         let Some(row) = row else {
@@ -242,8 +254,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         .filename(path)
         .read_only(true)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("query_only", "on")
-        .pragma("mmap_size", "268435456");
+        .pragma("query_only", "on");
     SqlitePoolOptions::new().max_connections(8).connect_with(options).await
 }
 

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
+use crate::cost::Cost;
 use crate::daemon::state::{Shared, State};
 use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
@@ -24,6 +25,7 @@ use crate::report::{Report, SourceReport};
 use crate::schedule::jitter;
 use crate::store::open::{Access, Place, Store};
 use crate::store::sqlite::SqliteStore;
+use crate::summary::Summaries;
 use crate::sync::Sync;
 use crate::{history, run, schedule, signal, target};
 
@@ -102,6 +104,11 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
 /// What the ledger tells of earlier runs.
 async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -> Result<Shared, Failure> {
     let path = Place::of(config)?.file();
+    // Readers of this version wait for its schema, and what is due next may be an hour away.
+    if SqliteStore::is_older(&path).await? {
+        let _lock = Lock::take(&path)?;
+        SqliteStore::open(&path).await?.close().await;
+    }
     let store = if path.exists() { Some(SqliteStore::open_read(&path).await?) } else { None };
     let mut states = Vec::new();
     for (settings, schedule, _) in plans {
@@ -197,6 +204,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
         store: open.store.writer(),
         spec: run::spec(config, daemon.embedder.as_deref(), Some(required)),
         embedding: open.embedding.as_ref(),
+        summaries: open.summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: false,
         allow_mass_delete: false,
@@ -212,6 +220,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
 struct Open {
     store: Store,
     embedding: Option<Embedding>,
+    summaries: Option<Summaries>,
     _lock: Option<Lock>,
 }
 
@@ -224,8 +233,10 @@ impl Daemon {
             return Ok(open);
         }
         let (store, lock) = Place::of(&self.config)?.open(Access::Make).await?;
-        let embedding = run::embedding(&self.config, &self.embedder, &store, false)?;
-        let open = Arc::new(Open { store, embedding, _lock: lock });
+        let cost = Arc::new(Cost::new(&self.config));
+        let embedding = run::embedding(&self.config, &self.embedder, &store, cost.clone(), false)?;
+        let summaries = Summaries::configured(&self.config, store.ledger().cache(), cost)?;
+        let open = Arc::new(Open { store, embedding, summaries, _lock: lock });
         *shared = Arc::downgrade(&open);
         Ok(open)
     }

@@ -9,23 +9,24 @@ use std::sync::{Arc, Mutex};
 use futures::StreamExt;
 use lectern_index::chunk::Hash;
 use lectern_index::config::EmbeddingSettings;
-use lectern_index::embed::Embedder;
+use lectern_index::embed::{Embedder, Kind};
+use lectern_index::fingerprint::EmbedderId;
 use lectern_index::tokens::Tokenizer;
 use tokio::sync::Notify;
 
+use crate::cost::{Cost, Used};
 use crate::exit::{Exit, Failure};
 use crate::progress::SourceProgress;
+use crate::report;
 use crate::store::StagedDocument;
 
 mod batch;
 mod cache;
-mod cost;
 mod gate;
 mod request;
 
 pub use cache::Cache;
 
-use cost::Cost;
 use gate::Gate;
 
 /// What embeds for all sources of a run: they share the service's limits and the cost cap.
@@ -33,7 +34,9 @@ pub struct Embedding {
     embedder: Arc<dyn Embedder>,
     cache: Cache,
     gate: Gate,
-    cost: Cost,
+    cost: Arc<Cost>,
+    /// Dollars for a token.
+    price: Option<f64>,
     /// Texts that are being embedded for one of the sources: the others wait for them.
     claimed: Mutex<HashSet<Hash>>,
     released: Notify,
@@ -44,6 +47,7 @@ pub struct Embedding {
 /// A text to embed.
 #[derive(Debug, Clone)]
 struct Text {
+    kind: Kind,
     hash: Hash,
     text: String,
     tokens: u64,
@@ -60,14 +64,17 @@ impl Embedding {
         embedder: Arc<dyn Embedder>,
         cache: Cache,
         settings: &EmbeddingSettings,
+        cost: Arc<Cost>,
     ) -> Result<Self, Failure> {
-        let cost = Cost::new(embedder.usd_per_million_tokens(), settings.max_cost_usd)?;
+        let price = embedder.usd_per_million_tokens();
+        cost.needs(price, "embedding.usd_per_million_tokens")?;
         let gate = Gate::new(embedder.limits().requests, settings.deadline_seconds);
         Ok(Self {
             embedder,
             cache,
             gate,
             cost,
+            price: price.map(|price| price / 1e6),
             claimed: Mutex::default(),
             released: Notify::new(),
             counted: Mutex::default(),
@@ -114,7 +121,7 @@ impl Embedding {
         }
         progress.used(|used| {
             used.reused += (texts.len() - embedded) as u64;
-            self.cost.count(used, 0);
+            self.count(used, 0);
         });
         Ok(failures(documents, &failed))
     }
@@ -138,6 +145,32 @@ impl Embedding {
         ended.map_or(Ok(failed), Err)
     }
 
+    /// Makes sure that questions have a vector in the cache, under [`question_hash`]. One that the
+    /// service refuses has none.
+    ///
+    /// Fails as [`Embedding::embed`] does.
+    pub async fn questions(&self, questions: &[&str], progress: &SourceProgress) -> Result<(), Failure> {
+        let hashes: Vec<Hash> = questions.iter().map(|question| question_hash(question)).collect();
+        let missing = self.cache.missing(self.embedder.id(), &hashes).await?;
+        let asked = questions.iter().zip(hashes).filter(|(_, hash)| missing.contains(hash));
+        let texts = asked.map(|(question, hash)| {
+            let tokens = self.tokenizer().count(question) as u64;
+            Text { kind: Kind::Query, hash, text: (*question).to_owned(), tokens }
+        });
+        self.requests(batch::pack(texts, self.embedder.limits()), progress).await.map(drop)
+    }
+
+    /// The vectors of questions that the cache holds under `embedder`, which need not be this one.
+    pub async fn known_questions(
+        &self,
+        embedder: &EmbedderId,
+        questions: &[&str],
+    ) -> Result<Vec<Option<Vec<f32>>>, Failure> {
+        let hashes: Vec<Hash> = questions.iter().map(|question| question_hash(question)).collect();
+        let mut known = self.cache.get(embedder, &hashes).await?;
+        Ok(hashes.iter().map(|hash| known.remove(hash)).collect())
+    }
+
     /// Counts what [`Embedding::embed`] would send, and what it would cost.
     pub async fn estimate(
         &self,
@@ -156,10 +189,29 @@ impl Embedding {
             used.requests += batches.len() as u64;
             used.inputs += missing.len() as u64;
             used.reused += (texts.len() - missing.len()) as u64;
-            self.cost.count(used, tokens);
+            self.count(used, tokens);
         });
         Ok(())
     }
+}
+
+impl Embedding {
+    /// What `tokens` cost.
+    fn priced(&self, tokens: u64) -> Used {
+        Used { tokens, usd: tokens as f64 * self.price.unwrap_or_default() }
+    }
+
+    /// Adds tokens and their price to a report.
+    fn count(&self, used: &mut report::Embedding, tokens: u64) {
+        used.tokens += tokens;
+        used.cost_usd = self.price.map(|price| used.tokens as f64 * price);
+    }
+}
+
+/// What a question's vector is cached under: never that of a document of the same text, before which
+/// a model may want other words.
+fn question_hash(question: &str) -> Hash {
+    Hash::of(format!("question\0{question}").as_bytes())
 }
 
 /// The distinct texts of documents. A chunk of white space has none: there is nothing to embed.
@@ -167,7 +219,7 @@ fn texts(documents: &[StagedDocument]) -> HashMap<Hash, Text> {
     let chunks = documents.iter().flat_map(|document| &document.chunks);
     let texts = chunks.map(|(_, chunk)| {
         let hash = chunk.text_hash();
-        (hash, Text { hash, text: chunk.searchable(), tokens: chunk.tokens.into() })
+        (hash, Text { kind: Kind::Document, hash, text: chunk.searchable(), tokens: chunk.tokens.into() })
     });
     texts.filter(|(_, text)| !text.text.trim().is_empty()).collect()
 }
@@ -175,7 +227,7 @@ fn texts(documents: &[StagedDocument]) -> HashMap<Hash, Text> {
 /// The documents with a chunk among the failed ones.
 fn failures(documents: &[StagedDocument], failed: &Failed) -> BTreeMap<String, String> {
     let mut paths = BTreeMap::new();
-    for StagedDocument { document, chunks } in documents {
+    for StagedDocument { document, chunks, .. } in documents {
         let bad = chunks.iter().find_map(|(_, chunk)| Some((chunk, failed.get(&chunk.text_hash())?)));
         if let Some((chunk, reason)) = bad {
             let (from, to) = (chunk.start_line, chunk.end_line);

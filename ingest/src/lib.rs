@@ -1,9 +1,11 @@
 //! Keeps an index of Markdown documentation fresh: everything that writes.
 
 pub mod backup;
+pub mod canary;
 pub mod chunk;
 pub mod cli;
 pub mod command;
+pub mod cost;
 pub mod daemon;
 pub mod describe;
 pub mod embed;
@@ -27,6 +29,7 @@ pub mod signal;
 pub mod source;
 pub mod status;
 pub mod store;
+pub mod summary;
 pub mod sync;
 pub mod target;
 pub mod verify;

@@ -10,15 +10,15 @@ use lectern_ingest::{command, signal};
 
 fn main() -> ExitCode {
     // Before any thread is started: it changes the environment.
-    let environment = dotenvy::dotenv();
+    let environment = lectern_index::config::read_env_file();
     let cli = Cli::parse();
     log_to_stderr();
     // Fails only where one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if let Err(error) = environment
-        && !error.not_found()
-    {
-        tracing::warn!("the file .env is not read: {error}");
+    match environment {
+        Ok(None) => {}
+        Ok(Some(warning)) => tracing::warn!("{warning}"),
+        Err(error) => return end(cli.common.json, Err(Failure::usage(error))),
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -148,6 +148,7 @@ impl<'a> Writer<'a> {
             embedder: index.embedder.zip(index.dimensions),
             chunk: index.chunk,
             required: Some(index.sources),
+            held: false,
         });
         Ok(())
     }
@@ -177,7 +178,7 @@ impl<'a> Writer<'a> {
             self.store.ledger().cache().keep(embedder, vectors).await?;
         }
         self.staged.push((path.clone(), blob_sha.to_string(), made.iter().map(|(id, _)| *id).collect()));
-        self.batch.push(StagedDocument { document, chunks: made });
+        self.batch.push(StagedDocument { document, chunks: made, described: true });
         self.documents += 1;
         if self.batch.len() >= AT_ONCE { self.stage().await } else { Ok(()) }
     }

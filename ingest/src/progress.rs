@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lectern_index::document::SourceName;
 
+use crate::cost::Used;
 use crate::report;
 use crate::source::Source;
 
@@ -52,6 +53,7 @@ impl Progress {
             bar,
             log: matches!(self, Self::Lines),
             embedding: Mutex::default(),
+            summaries: Mutex::default(),
             said: Mutex::new(Instant::now()),
         }
     }
@@ -73,6 +75,7 @@ pub struct SourceProgress {
     bar: Option<ProgressBar>,
     log: bool,
     embedding: Mutex<report::Embedding>,
+    summaries: Mutex<Option<report::Summarised>>,
     /// When the log last spoke of embedding.
     said: Mutex<Instant>,
 }
@@ -125,6 +128,24 @@ impl SourceProgress {
         if let Ok(mut embedding) = self.embedding.lock() {
             count(&mut embedding);
         }
+    }
+
+    /// Counts a request for a summary, and whether it was `written`.
+    pub fn summarised(&self, used: Used, written: bool, priced: bool) {
+        if let Ok(mut all) = self.summaries.lock() {
+            let all = all.get_or_insert_default();
+            all.requests += 1;
+            all.written += u64::from(written);
+            all.tokens += used.tokens;
+            if priced {
+                *all.cost_usd.get_or_insert(0.0) += used.usd;
+            }
+        }
+    }
+
+    /// What writing summaries took until now; `None` where none was asked for.
+    pub fn summaries(&self) -> Option<report::Summarised> {
+        self.summaries.lock().map(|all| all.clone()).unwrap_or_default()
     }
 
     /// What embedding took until now.

@@ -21,6 +21,8 @@ pub struct Pruned {
     pub sources: Vec<SourceName>,
     /// Vectors that no chunk uses.
     pub vectors: u64,
+    /// Summaries that a model wrote and no document has.
+    pub summaries: u64,
     /// Fingerprints of builds that are not served.
     pub builds: Vec<String>,
 }
@@ -68,7 +70,7 @@ async fn prune_file(
             pruned.sources = sources(&mut db, config).await?;
         }
         if options.cache {
-            pruned.vectors = cache(&mut db).await?;
+            (pruned.vectors, pruned.summaries) = cache(&mut db).await?;
         }
         Ok::<_, sqlx::Error>(())
     };
@@ -174,8 +176,10 @@ async fn forget_source(db: &mut SqliteConnection, name: &SourceName) -> Result<(
     Ok(())
 }
 
-async fn cache(db: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+async fn cache(db: &mut SqliteConnection) -> Result<(u64, u64), sqlx::Error> {
     let unused = "DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM chunks c JOIN documents d USING (document) \
                   JOIN builds b USING (build) WHERE c.text_hash = vectors.text_hash AND b.embedder = vectors.embedder)";
-    Ok(sqlx::query(unused).execute(db).await?.rows_affected())
+    let vectors = sqlx::query(unused).execute(&mut *db).await?.rows_affected();
+    let unused = "DELETE FROM summaries WHERE blob_sha NOT IN (SELECT blob_sha FROM documents)";
+    Ok((vectors, sqlx::query(unused).execute(db).await?.rows_affected()))
 }

@@ -7,6 +7,7 @@ use lectern_index::document::{SourceName, printable};
 use lectern_index::search::Mode;
 use serde::Serialize;
 
+use crate::canary::Verdict;
 use crate::exit::Exit;
 use crate::source::{Problem, Usage};
 
@@ -52,6 +53,15 @@ pub struct SourceReport {
     /// Sources that the new build still lacks before it is switched to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<SourceName>,
+    /// What writing summaries took; absent where no model writes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summaries: Option<Summarised>,
+    /// What else there is to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// How the canary set judged the new build; absent where there was nothing to judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Verdict>,
     /// What was asked of the service behind the source, and what it still grants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -111,6 +121,19 @@ pub struct Embedding {
     pub cost_usd: Option<f64>,
 }
 
+/// What writing summaries took.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Summarised {
+    /// Requests sent.
+    pub requests: u64,
+    /// Summaries that were written; the others were there already.
+    pub written: u64,
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// What they cost, where the prices are known.
+    pub cost_usd: Option<f64>,
+}
+
 impl SourceReport {
     /// A report on a source of which nothing is known yet.
     pub fn new(run_id: &str, source: SourceName, mode: Mode) -> Self {
@@ -126,6 +149,9 @@ impl SourceReport {
             failures: Vec::new(),
             skipped: Vec::new(),
             waiting_for: Vec::new(),
+            summaries: None,
+            notes: Vec::new(),
+            canary: None,
             usage: None,
             error: None,
             exit_code: Exit::Done,
@@ -193,15 +219,26 @@ impl SourceReport {
     /// What embedding took, or would take.
     fn embedded(&self, dry_run: bool) -> String {
         let Embedding { requests, inputs, tokens, reused, cost_usd } = &self.embedding;
-        if *inputs == 0 {
-            return String::new();
+        let priced =
+            |usd: Option<f64>| usd.map_or_else(|| "price unknown".to_owned(), |usd| format!("${usd:.4}"));
+        let mut text = String::new();
+        if let Some(Summarised { requests, written, tokens, cost_usd }) = &self.summaries {
+            let cost = priced(*cost_usd);
+            text.push_str(&format!(
+                "summaries {}: {written} written, {tokens} tokens, {cost}, in {requests} requests\n",
+                self.source
+            ));
         }
-        let cost = cost_usd.map_or_else(|| "price unknown".to_owned(), |cost| format!("${cost:.4}"));
+        if *inputs == 0 {
+            return text;
+        }
+        let cost = priced(*cost_usd);
         let what = if dry_run { "to embed" } else { "embedded" };
-        format!(
+        text.push_str(&format!(
             "{what} {}: {inputs} texts, {tokens} tokens, {cost}, in {requests} requests; {reused} vectors were there already\n",
             self.source
-        )
+        ));
+        text
     }
 
     fn problems(&self) -> String {
@@ -222,7 +259,7 @@ impl SourceReport {
                 problem.reason
             ));
         }
-        for note in self.usage.iter().flat_map(|usage| &usage.notes) {
+        for note in self.usage.iter().flat_map(|usage| &usage.notes).chain(&self.notes) {
             text.push_str(&format!("note     {}: {note}\n", self.source));
         }
         if let Some(Usage { requests, requests_left: Some(left), resets_at, .. }) = &self.usage {
@@ -231,6 +268,9 @@ impl SourceReport {
                 "asked    {}: {requests} requests; {left} are left until {until}\n",
                 self.source
             ));
+        }
+        if let Some(verdict) = &self.canary {
+            text.push_str(&format!("canary   {}: {verdict}\n", self.source));
         }
         if !self.waiting_for.is_empty() {
             let names: Vec<&str> = self.waiting_for.iter().map(SourceName::as_str).collect();

@@ -12,6 +12,7 @@ use lectern_index::embed::configured::configured;
 use lectern_index::fingerprint::{ChunkSettings, Fingerprint};
 
 use crate::cli;
+use crate::cost::Cost;
 use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
 use crate::history;
@@ -20,6 +21,7 @@ use crate::report::Report;
 use crate::store::BuildSpec;
 use crate::store::open::{Access, Place, Store};
 use crate::store::sqlite::SqliteStore;
+use crate::summary::Summaries;
 use crate::sync::{Sync, Target};
 use crate::target;
 
@@ -33,6 +35,7 @@ pub fn embedding(
     config: &Config,
     embedder: &Option<Arc<dyn Embedder>>,
     store: &Store,
+    cost: Arc<Cost>,
     dry_run: bool,
 ) -> Result<Option<Embedding>, Failure> {
     let Some(embedder) = embedder else { return Ok(None) };
@@ -41,7 +44,7 @@ pub fn embedding(
     {
         return Err(Failure::usage(lacking));
     }
-    Embedding::new(Arc::clone(embedder), store.ledger().cache(), &config.embedding).map(Some)
+    Embedding::new(Arc::clone(embedder), store.ledger().cache(), &config.embedding, cost).map(Some)
 }
 
 /// What decides the whole index under these settings.
@@ -58,7 +61,7 @@ pub fn spec(
     };
     let embedder = embedder.map(|embedder| (embedder.id().clone(), embedder.dimensions()));
     let fingerprint = Fingerprint::of(embedder.as_ref().map(|(id, _)| id), &chunk);
-    BuildSpec { fingerprint, embedder, chunk, required }
+    BuildSpec { fingerprint, embedder, chunk, required, held: config.sync.canary.is_some() }
 }
 
 /// Runs `sync` and says how it ended. Every failure is in the report.
@@ -93,11 +96,14 @@ pub async fn sync_all(
     targets: &[Target],
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let embedding = embedding(config, embedder, store, options.dry_run)?;
+    let cost = Arc::new(Cost::new(config));
+    let embedding = embedding(config, embedder, store, cost.clone(), options.dry_run)?;
+    let summaries = Summaries::configured(config, store.ledger().cache(), cost)?;
     let sync = Sync {
         store: store.writer(),
         spec: spec(config, embedder.as_deref(), required(config, options)),
         embedding: embedding.as_ref(),
+        summaries: summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: options.dry_run,
         allow_mass_delete: options.allow_mass_delete,

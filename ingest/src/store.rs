@@ -6,10 +6,10 @@
 
 use async_trait::async_trait;
 use lectern_index::chunk::{Chunk, ChunkId};
-use lectern_index::document::{Document, SourceName};
+use lectern_index::document::{BlobSha, Document, SourceName};
 use lectern_index::fingerprint::{ChunkSettings, EmbedderId, Fingerprint};
 use lectern_index::head::{Head, Repository};
-use lectern_index::search::StoredDocument;
+use lectern_index::search::{SearchIndex, StoredDocument};
 
 use crate::plan::Known;
 use crate::source::Problem;
@@ -43,6 +43,20 @@ pub trait IndexWriter: Send + Sync {
         checked_at: &str,
         commits_behind: Option<u64>,
     ) -> Result<(), WriteError>;
+
+    /// Both builds, where that of `spec` is complete and another one is served.
+    async fn candidate(&self, spec: &BuildSpec) -> Result<Option<Candidate>, WriteError>;
+
+    /// Switches to the build of `spec`, which [`IndexWriter::candidate`] found complete.
+    async fn switch(&self, spec: &BuildSpec) -> Result<(), WriteError>;
+}
+
+/// A complete build beside the one that is served, both to be read.
+pub struct Candidate {
+    /// The complete one.
+    pub new: Box<dyn SearchIndex>,
+    /// The one that is served.
+    pub served: Box<dyn SearchIndex>,
 }
 
 /// What decides the whole index.
@@ -57,6 +71,9 @@ pub struct BuildSpec {
     /// The sources that a new build must hold before it is switched to; `None` where the run cannot
     /// know them all, and every source that is served now counts.
     pub required: Option<Vec<SourceName>>,
+    /// Never switch to the build by publishing: something else decides about it. The first build is
+    /// served at once all the same.
+    pub held: bool,
 }
 
 /// Where a source stands when a sync begins.
@@ -80,6 +97,15 @@ pub struct Begun {
     pub served: Vec<String>,
 }
 
+impl Begun {
+    /// Lets every document pass for one with other content.
+    pub fn forget_contents(&mut self) {
+        for known in self.known.values_mut() {
+            known.blob_sha = BlobSha::none();
+        }
+    }
+}
+
 /// A document ready to be written.
 #[derive(Debug, Clone)]
 pub struct StagedDocument {
@@ -87,6 +113,8 @@ pub struct StagedDocument {
     pub document: Document,
     /// Its chunks with their ids, in order.
     pub chunks: Vec<(ChunkId, Chunk)>,
+    /// Whether its summary is its author's, or was written before.
+    pub described: bool,
 }
 
 /// What one publish changes beside the staged documents.

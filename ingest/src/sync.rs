@@ -24,6 +24,7 @@ use crate::progress::{Progress, SourceProgress};
 use crate::report::SourceReport;
 use crate::source::{Entry, Fetched, Listing, Problem, Snapshot, Source};
 use crate::store::{Begun, BuildSpec, IndexWriter, Publication, StagedDocument};
+use crate::summary::Summaries;
 
 mod count;
 mod documents;
@@ -36,6 +37,14 @@ use documents::Left;
 /// idle cores.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// Stands between a source's settings and what wrote its summaries.
+const SUMMARISED: &str = " summary:";
+
+/// What wrote the summaries of a source with these settings.
+fn written_by(settings: Option<&str>) -> Option<&str> {
+    Some(settings?.split_once(SUMMARISED)?.1)
+}
+
 /// Documents held at once, for sources of many small files.
 const BATCH_DOCUMENTS: usize = 256;
 
@@ -47,6 +56,8 @@ pub struct Sync<'a> {
     pub spec: BuildSpec,
     /// What makes vectors; `None` in lexical mode.
     pub embedding: Option<&'a Embedding>,
+    /// What writes summaries; `None` where they are extracted.
+    pub summaries: Option<&'a Summaries>,
     /// How the sync may behave.
     pub settings: SyncSettings,
     /// Say what would be done, and do nothing.
@@ -77,6 +88,8 @@ struct Work {
     made: u64,
     /// Chunks of documents that only moved.
     moved: u64,
+    /// Summaries that could not be written, and why.
+    unsummarised: Option<(usize, String)>,
     /// When all of it was committed, where that is known.
     updated_at: Option<String>,
 }
@@ -112,7 +125,12 @@ impl Sync<'_> {
         progress: &SourceProgress,
     ) -> Result<(), Failure> {
         let source = &*target.source;
-        let begun = self.store.begin(&self.spec, source.name()).await?;
+        let canary = self.canary()?;
+        let mut begun = self.store.begin(&self.spec, source.name()).await?;
+        if written_by(begun.settings.as_deref()) != self.summaries.map(Summaries::id) {
+            // Every summary is another now: all documents are made again, from the caches.
+            begun.forget_contents();
+        }
         if let Some(head) = &begun.head {
             report.commit.clone_from(&head.commit);
             report.generation = head.generation;
@@ -120,12 +138,15 @@ impl Sync<'_> {
             report.chunks.total = head.chunks;
         }
         progress.doing("listing documents");
-        let settled = begun.failed.is_empty() && begun.settings.as_deref() == Some(&source.settings());
+        let settled = begun.failed.is_empty() && begun.settings == Some(self.settings_of(source, true));
         let known_commit = begun.head.as_ref().and_then(|head| head.commit.as_deref()).filter(|_| settled);
         let listing = progress.during(source, "listing documents", source.list(known_commit)).await;
         let snapshot = match listing? {
             Listing::Snapshot(snapshot) => snapshot,
-            Listing::Unchanged => return self.unchanged(target, &begun, report).await,
+            Listing::Unchanged => {
+                self.unchanged(target, &begun, report).await?;
+                return self.decide(canary.as_ref(), report, progress).await;
+            }
         };
         let done = self.catch_up(target, &begun, &snapshot, report, progress).await;
         if let (Err(_), Some(head), Some(behind)) = (&done, &begun.head, snapshot.commits_behind)
@@ -134,7 +155,8 @@ impl Sync<'_> {
             // Nothing was published, but how much is missing is known: readers should be told.
             self.store.touch(&begun, &head.checked_at, Some(behind)).await?;
         }
-        done
+        done?;
+        self.decide(canary.as_ref(), report, progress).await
     }
 
     /// From a listing to its publication.
@@ -160,6 +182,12 @@ impl Sync<'_> {
                 .map(|(path, _, reason)| Problem { path: path.clone(), reason: reason.clone() }),
         );
         count(report, begun, &plan, &work);
+        report.summaries = progress.summaries();
+        if let Some((missed, reason)) = &work.unsummarised {
+            report.notes.push(format!(
+                "{missed} documents keep their extracted summary until the next sync: {reason}"
+            ));
+        }
         if self.dry_run {
             let documents = &mut report.documents;
             documents.total = documents.unchanged + documents.added + documents.changed + documents.renamed;
@@ -307,6 +335,12 @@ impl Sync<'_> {
             return Ok(0);
         }
         progress.advance(documents.len() as u64);
+        if let Some(summaries) = self.summaries.filter(|_| !self.dry_run)
+            && let Some((missed, reason)) = summaries.write(&mut documents, progress).await?
+        {
+            work.unsummarised =
+                Some((work.unsummarised.take().map_or(0, |(known, _)| known) + missed, reason));
+        }
         match self.embedding {
             Some(embedding) if self.dry_run => embedding.estimate(&documents, progress).await?,
             Some(embedding) => {
@@ -320,11 +354,20 @@ impl Sync<'_> {
             self.store.stage(begun, &documents).await?;
         }
         let chunks = documents.iter().map(|staged| staged.chunks.len() as u64).sum();
-        for StagedDocument { document, chunks } in &documents {
+        for StagedDocument { document, chunks, .. } in &documents {
             let ids = chunks.iter().map(|(id, _)| *id).collect();
             work.staged.push((document.path.clone(), document.blob_sha.to_string(), ids));
         }
         Ok(chunks)
+    }
+
+    /// What decides a source's documents beside its content and the fingerprint. Where some summaries
+    /// could not be written, the next run finds other settings and tries again.
+    fn settings_of(&self, source: &dyn Source, summarised: bool) -> String {
+        match self.summaries.filter(|_| summarised) {
+            Some(summaries) => format!("{}{SUMMARISED}{}", source.settings(), summaries.id()),
+            None => source.settings(),
+        }
     }
 
     fn publication(
@@ -357,7 +400,7 @@ impl Sync<'_> {
             staged: work.staged,
             skipped: work.skipped,
             failed: failures,
-            settings: target.source.settings(),
+            settings: self.settings_of(&*target.source, work.unsummarised.is_none()),
             origin: serde_json::to_string(&target.settings).unwrap_or_default(),
         }
     }

@@ -157,17 +157,14 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    // Before any thread is started, since it sets variables. What is wrong in the file is not
-    // repeated: it may be a secret.
-    let environment = dotenvy::dotenv();
+    // Before any thread is started, since it sets variables.
+    let environment = lectern_index::config::read_env_file();
     let cli = Cli::parse();
     // A server's standard output is not for this.
     let json = cli.shared.json && cli.command.is_some();
     let outcome = match environment {
-        Err(error) if !error.not_found() => {
-            Err(Failure::Usage("the file .env cannot be read: each line has to be NAME=VALUE".into()))
-        }
-        _ => run::run(cli),
+        Err(error) => Err(Failure::Usage(error.to_string())),
+        Ok(warning) => run::run(cli, warning),
     };
     let (message, code) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,

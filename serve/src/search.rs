@@ -7,7 +7,7 @@ use lectern_index::embed::Embedder;
 use lectern_index::fuse::{Ranked, fuse};
 use lectern_index::head::Head;
 use lectern_index::query::Terms;
-use lectern_index::search::{Filter, Found, Mode, Search, SearchIndex, Status};
+use lectern_index::search::{CANDIDATES, Filter, Found, Mode, Search, SearchIndex, Status};
 
 use crate::answer::{Answer, Hit, Provenance, SearchAnswer, SourceState};
 use crate::arguments::{CallError, SearchCall};
@@ -16,10 +16,6 @@ use crate::cursor;
 use crate::embed::Questions;
 use crate::passage::{Detail, Passage};
 use crate::render;
-
-/// Length of each candidate list: how far cursors lead. The same for every page, since a list's
-/// ends decide its scores. Higher: every search reads more texts than anybody looks at.
-const CANDIDATES: usize = 200;
 
 /// How often a new generation is looked for. Shorter: reads that find nothing; longer: more often the
 /// first search after a publish loads what is new itself.
@@ -179,7 +175,7 @@ fn page(
 ) -> Result<Answer<SearchAnswer>, CallError> {
     let state = state(&found.status);
     let heads = found.status.heads.clone();
-    let ranked = fuse(found);
+    let ranked = fuse(found, terms);
     let mut offset = 0;
     if let Some(cursor) = &call.cursor {
         let cursor = cursor::decode(cursor, &arguments(call), &[Some(&state)])?;

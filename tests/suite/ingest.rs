@@ -1,5 +1,6 @@
 //! `lectern-ingest`, run from outside.
 
+mod canary;
 mod daemon;
 mod embedding;
 mod exits;

@@ -67,14 +67,15 @@ pub struct EmbeddingSettings {
 
 impl EmbeddingSettings {
     /// What no single field's type can say: above all, no setting is ignored.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self, summaries: bool) -> Result<(), String> {
         let of_a_service = [
             ("model", self.model.is_some()),
             ("base_url", self.base_url.is_some()),
             ("tokenizer", self.tokenizer.is_some()),
             ("dimensions", self.dimensions.is_some()),
             ("usd_per_million_tokens", self.usd_per_million_tokens.is_some()),
-            ("max_cost_usd", self.max_cost_usd.is_some()),
+            // The cap holds for all models of a run.
+            ("max_cost_usd", self.max_cost_usd.is_some() && !summaries),
             ("concurrent_requests", self.concurrent_requests.is_some()),
             ("timeout_seconds", self.timeout_seconds.is_some()),
             ("deadline_seconds", self.deadline_seconds.is_some()),
@@ -137,6 +138,67 @@ impl EmbeddingSettings {
     }
 }
 
+/// `[summary]`: summaries that a model writes, where the author has written none. Off unless a model
+/// is named. The key comes from `OPENAI_API_KEY`; the cost counts against `embedding.max_cost_usd`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SummarySettings {
+    /// The model; left out, summaries are extracted.
+    pub model: Option<String>,
+    /// Address of a server that speaks OpenAI's protocol, up to and with `/v1`. Where it is not set,
+    /// `embedding.base_url` counts, then `OPENAI_BASE_URL`, then `https://api.openai.com/v1`.
+    pub base_url: Option<String>,
+    /// Tokens of a document that the model reads, from its beginning. Too high: long pages are dear
+    /// and say no more. Too low: it sees the introduction alone.
+    pub max_input_tokens: u32,
+    /// Price of a million tokens read, in dollars; needed for a cost cap.
+    pub usd_per_million_input_tokens: Option<f64>,
+    /// Price of a million tokens written, in dollars; needed for a cost cap.
+    pub usd_per_million_output_tokens: Option<f64>,
+    /// How long one request may take. Too low: slow answers are paid for and asked for again.
+    pub timeout_seconds: u64,
+}
+
+impl Default for SummarySettings {
+    fn default() -> Self {
+        Self {
+            model: None,
+            base_url: None,
+            max_input_tokens: 4000,
+            usd_per_million_input_tokens: None,
+            usd_per_million_output_tokens: None,
+            timeout_seconds: 60,
+        }
+    }
+}
+
+impl SummarySettings {
+    /// What no single field's type can say.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let prices = [
+            ("usd_per_million_input_tokens", self.usd_per_million_input_tokens),
+            ("usd_per_million_output_tokens", self.usd_per_million_output_tokens),
+        ];
+        for (name, value) in prices {
+            if value.is_some_and(|value| !(value.is_finite() && value >= 0.0)) {
+                return Err(format!("summary.{name}: use 0 or more dollars"));
+            }
+        }
+        if prices[0].1.is_some() != prices[1].1.is_some() {
+            return Err(format!("a price needs both summary.{} and summary.{}", prices[0].0, prices[1].0));
+        }
+        if self.model.is_none() && (self.base_url.is_some() || prices[0].1.is_some()) {
+            return Err("settings of [summary] are set, but not summary.model".into());
+        }
+        if self.max_input_tokens < 100 || self.timeout_seconds == 0 {
+            return Err(
+                "summary.max_input_tokens: use 100 or more; summary.timeout_seconds: use 1 or more".into()
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Who makes vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -158,6 +220,11 @@ pub struct SyncSettings {
     pub mass_delete_ratio: f64,
     /// …and more than this many is refused without `--allow-mass-delete`.
     pub mass_delete_documents: u64,
+    /// Labelled questions (JSON lines of `query` and `relevant: [{path}]`) that a new build must answer
+    /// about as well as the served one before it is switched to. Without it every complete build is.
+    pub canary: Option<PathBuf>,
+    /// How much smaller the share of answered canary questions may be. Too low: chance stops a switch.
+    pub canary_max_loss: f64,
     /// Sources synced at the same time. Too high: servers find us impolite, batches fill the memory.
     pub concurrent_sources: usize,
 }
@@ -168,6 +235,8 @@ impl Default for SyncSettings {
             max_file_bytes: 20 * 1024 * 1024,
             mass_delete_ratio: 0.5,
             mass_delete_documents: 10,
+            canary: None,
+            canary_max_loss: 0.05,
             concurrent_sources: 4,
         }
     }

@@ -41,10 +41,7 @@ fn openai(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<OpenAi, BadEmbedder> {
     let model = settings.model.clone().unwrap_or_else(|| "text-embedding-3-small".into());
-    let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-    let base_url = settings.base_url.clone().or_else(|| variable(BASE_URL));
-    let base_url = base_url.as_deref().unwrap_or(openai::BASE_URL).trim_end_matches('/').to_owned();
-    let key = variable(KEY).map(|key| SecretString::from(key.trim()));
+    let (base_url, key) = service(settings.base_url.as_ref(), variable);
     let known = openai::known(&model);
     let Some(dimensions) = settings.dimensions.or(known.map(|(dimensions, _)| dimensions)) else {
         return Err(BadEmbedder(format!(
@@ -68,6 +65,17 @@ fn openai(
         tokenizer,
     };
     OpenAi::new(options).map_err(|error| BadEmbedder(format!("no HTTPS client can be made: {error}")))
+}
+
+/// Address and key of a service that speaks OpenAI's protocol; `set` is the address in the settings.
+pub fn service(
+    set: Option<&String>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> (String, Option<SecretString>) {
+    let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    let base_url = set.cloned().or_else(|| variable(BASE_URL));
+    let base_url = base_url.as_deref().unwrap_or(openai::BASE_URL).trim_end_matches('/').to_owned();
+    (base_url, variable(KEY).map(|key| SecretString::from(key.trim())))
 }
 
 /// The tokenizer of this name, or of the file of this name.

@@ -1,22 +1,12 @@
 //! Embeddings of OpenAI, and of every server that speaks its protocol.
 //!
 //! One call is one request (<https://platform.openai.com/docs/api-reference/embeddings/create>).
-//! What a failed one means is decided here; when to try again is decided by the caller, who knows
-//! what else is under way.
+//! When to try again is decided by the caller, who knows what else is under way.
 
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_openai::Client;
-use async_openai::config::OpenAIConfig;
-use async_openai::error::OpenAIError;
-use async_openai::middleware::HttpRequestFactory;
 use async_trait::async_trait;
-use futures::future::BoxFuture;
-use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::embed::{EmbedError, Embedded, Embedder, Kind, Limits};
@@ -24,8 +14,13 @@ use crate::fingerprint::EmbedderId;
 use crate::tokens::Tokenizer;
 
 mod answer;
+mod chat;
+mod service;
+
+pub use chat::{Chat, Completion};
 
 use answer::Answer;
+use service::Service;
 
 /// Where requests go when nothing else is said.
 pub const BASE_URL: &str = "https://api.openai.com/v1";
@@ -84,24 +79,14 @@ pub struct OpenAi {
     options: Options,
     id: EmbedderId,
     limits: Limits,
-    client: Client<OpenAIConfig>,
-    http: reqwest::Client,
-    /// Whether the service is OpenAI itself: others may not know base64.
-    genuine: bool,
+    service: Service,
 }
 
 impl OpenAi {
     /// A client; nothing is sent yet. Fails where no HTTP client can be made, as without any
     /// certificates on the machine.
     pub fn new(options: Options) -> Result<Self, reqwest::Error> {
-        // Fails only where a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(options.timeout)
-            .connect_timeout(options.timeout.min(Duration::from_secs(10)))
-            .build()?;
-        let key = options.key.as_ref().map_or("", |key| key.expose_secret());
-        let config = OpenAIConfig::default().with_api_base(&options.base_url).with_api_key(key);
+        let service = Service::new(&options.base_url, options.key.clone(), options.timeout, "embedding")?;
         let (document, query) = (&options.prefixes.0, &options.prefixes.1);
         let id = EmbedderId::new("openai", &options.model, options.dimensions, (document, query));
         let prefix = if document.is_empty() { 0 } else { options.tokenizer.count(document) };
@@ -111,66 +96,7 @@ impl OpenAi {
             tokens: BATCH.1.min(TOKENS),
             requests: options.requests,
         };
-        let genuine = options.base_url.starts_with("https://api.openai.com/");
-        Ok(Self { id, limits, client: Client::build(http.clone(), config), http, genuine, options })
-    }
-
-    /// What a request that was not answered with vectors means.
-    fn explain(&self, error: OpenAIError, seen: Option<(StatusCode, HeaderMap)>) -> EmbedError {
-        let transient = |reason: String| EmbedError::Transient { reason, retry_after: None };
-        let error = match error {
-            OpenAIError::Reqwest(error) if error.is_builder() => {
-                return EmbedError::Unusable {
-                    reason: format!("{} is no address: check embedding.base_url", self.options.base_url),
-                };
-            }
-            OpenAIError::Reqwest(error) => return transient(self.connection(&error)),
-            other => other,
-        };
-        let Some((status, headers)) = seen else { return transient(self.redacted(&error.to_string())) };
-        let (said, code) = match &error {
-            OpenAIError::ApiError(answered) => {
-                let api = &answered.api_error;
-                (api.message.clone(), [&api.code, &api.r#type].map(|text| text.clone().unwrap_or_default()))
-            }
-            OpenAIError::JSONDeserialize(_, content) => (content.clone(), Default::default()),
-            other => (other.to_string(), Default::default()),
-        };
-        let reason = format!("{status}: {}", self.redacted(&said));
-        let unusable = |advice: &str| EmbedError::Unusable { reason: format!("{reason}; {advice}") };
-        match status.as_u16() {
-            401 | 403 => unusable("check OPENAI_API_KEY"),
-            404 => unusable("check embedding.model and embedding.base_url"),
-            429 if code.iter().any(|code| code == "insufficient_quota") => {
-                unusable("the account has no credit left")
-            }
-            400 | 413 | 422 => EmbedError::Rejected { reason },
-            _ => EmbedError::Transient { reason, retry_after: answer::retry_after(&headers) },
-        }
-    }
-
-    fn connection(&self, error: &reqwest::Error) -> String {
-        // The innermost reason is the telling one: "connection refused".
-        let mut source: &dyn std::error::Error = error;
-        while let Some(inner) = source.source() {
-            source = inner;
-        }
-        if error.is_timeout() {
-            return format!("no answer from {} within {:?}", self.options.base_url, self.options.timeout);
-        }
-        format!("{}: {}", self.options.base_url, self.redacted(&source.to_string()))
-    }
-
-    /// The beginning of what a server said, without the key, in one line.
-    fn redacted(&self, said: &str) -> String {
-        let key = self.options.key.as_ref().map_or("", |key| key.expose_secret());
-        let said = if key.is_empty() { said.to_owned() } else { said.replace(key, "[key]") };
-        let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        match line.char_indices().nth(300) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None if line.is_empty() => "an empty answer".into(),
-            None => line,
-        }
+        Ok(Self { id, limits, service, options })
     }
 }
 
@@ -207,7 +133,7 @@ impl Embedder for OpenAi {
     }
 
     fn lacking(&self) -> Option<String> {
-        (self.genuine && self.options.key.is_none()).then(|| {
+        self.service.lacks_key().then(|| {
             "OPENAI_API_KEY is not set: set it (a file .env will do), or leave [embedding] out for lexical search".into()
         })
     }
@@ -223,56 +149,12 @@ impl Embedder for OpenAi {
         let request = Request {
             model: &self.options.model,
             input: texts.iter().map(|text| format!("{prefix}{text}")).collect(),
-            encoding_format: if self.genuine { "base64" } else { "float" },
+            encoding_format: if self.service.genuine { "base64" } else { "float" },
             // Only these models can shorten their vectors; others refuse the parameter.
             dimensions: self.options.model.starts_with("text-embedding-3").then_some(self.options.dimensions),
         };
-        let seen = Arc::default();
-        let service = Watched { http: self.http.clone(), seen: Arc::clone(&seen) };
-        let client = self.client.clone().with_http_service(service);
-        let answered: Result<Answer, OpenAIError> = client.embeddings().create_byot(request).await;
-        let seen = seen.lock().ok().and_then(|mut seen| seen.take());
-        match answered {
-            Ok(answer) => {
-                let pace = seen.map(|(_, headers)| answer::pace(&headers)).unwrap_or_default();
-                Ok(answer.embedded(texts.len(), self.options.dimensions, pace))
-            }
-            Err(OpenAIError::JSONDeserialize(..)) if seen.as_ref().is_some_and(|(s, _)| s.is_success()) => {
-                Err(EmbedError::Transient {
-                    reason: format!("{} answered with no embeddings", self.options.base_url),
-                    retry_after: None,
-                })
-            }
-            Err(error) => Err(self.explain(error, seen)),
-        }
-    }
-}
-
-/// Sends a request once and remembers status and headers of the answer, which async-openai keeps to
-/// itself.
-#[derive(Clone)]
-struct Watched {
-    http: reqwest::Client,
-    seen: Arc<Mutex<Option<(StatusCode, HeaderMap)>>>,
-}
-
-impl tower::Service<HttpRequestFactory> for Watched {
-    type Response = reqwest::Response;
-    type Error = OpenAIError;
-    type Future = BoxFuture<'static, Result<reqwest::Response, OpenAIError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), OpenAIError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: HttpRequestFactory) -> Self::Future {
-        let Self { http, seen } = self.clone();
-        Box::pin(async move {
-            let response = http.execute(request.build().await?).await?;
-            if let Ok(mut seen) = seen.lock() {
-                *seen = Some((response.status(), response.headers().clone()));
-            }
-            Ok(response)
-        })
+        let (answer, headers): (Answer, _) =
+            self.service.ask(|client| async move { client.embeddings().create_byot(request).await }).await?;
+        Ok(answer.embedded(texts.len(), self.options.dimensions, answer::pace(&headers)))
     }
 }

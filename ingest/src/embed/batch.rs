@@ -26,6 +26,7 @@ pub(super) fn pack(texts: impl Iterator<Item = Text>, limits: Limits) -> Vec<Vec
 #[cfg(test)]
 mod tests {
     use lectern_index::chunk::Hash;
+    use lectern_index::embed::Kind;
     use proptest::prelude::*;
 
     use super::*;
@@ -39,7 +40,7 @@ mod tests {
         ) {
             let texts = sizes.iter().enumerate().map(|(i, &tokens)| {
                 let text = i.to_string();
-                Text { hash: Hash::of(text.as_bytes()), text, tokens }
+                Text { kind: Kind::Document, hash: Hash::of(text.as_bytes()), text, tokens }
             });
             let limits = Limits { input_tokens: 200, inputs, tokens, requests: 1 };
             let batches = pack(texts, limits);

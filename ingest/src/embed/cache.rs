@@ -1,9 +1,11 @@
-//! Vectors that were made before, by what decides them: embedder id and text hash.
+//! What models made before, by what decides it: vectors by embedder id and text hash, summaries by
+//! model and content.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use lectern_index::chunk::Hash;
+use lectern_index::document::BlobSha;
 use lectern_index::fingerprint::EmbedderId;
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
@@ -46,26 +48,23 @@ impl Cache {
     }
 
     /// The vectors of those of `hashes` that have one.
-    pub async fn load(
+    pub async fn get(
         &self,
         embedder: &EmbedderId,
         hashes: &[Hash],
     ) -> Result<HashMap<Hash, Vec<f32>>, WriteError> {
         let mut found = HashMap::new();
-        for part in hashes.chunks(ROWS) {
-            let mut query =
-                QueryBuilder::<Sqlite>::new("SELECT text_hash, vector FROM vectors WHERE embedder = ");
-            query.push_bind(embedder.as_str()).push(" AND text_hash IN (");
-            let mut list = query.separated(", ");
-            for hash in part {
-                list.push_bind(hash.as_bytes().to_vec());
-            }
-            query.push(")");
-            let rows: Vec<(Vec<u8>, Vec<u8>)> =
-                query.build_query_as().fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
-            for (hash, bytes) in rows {
+        for hash in hashes {
+            let bytes: Option<Vec<u8>> =
+                sqlx::query_scalar("SELECT vector FROM vectors WHERE embedder = ? AND text_hash = ?")
+                    .bind(embedder.as_str())
+                    .bind(hash.as_bytes().to_vec())
+                    .fetch_optional(&self.pool)
+                    .await
+                    .map_err(|error| self.error(&error))?;
+            if let Some(bytes) = bytes {
                 let numbers = bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number));
-                Hash::from_bytes(&hash).map(|hash| found.insert(hash, numbers.collect()));
+                found.insert(*hash, numbers.collect());
             }
         }
         Ok(found)
@@ -88,6 +87,43 @@ impl Cache {
         });
         query.build().execute(&self.pool).await.map_err(|error| self.error(&error))?;
         Ok(())
+    }
+
+    /// The summaries of contents; `None` for one that the model would not summarise.
+    pub async fn summaries(
+        &self,
+        model: &str,
+        shas: &[BlobSha],
+    ) -> Result<HashMap<BlobSha, Option<String>>, WriteError> {
+        let mut known = HashMap::new();
+        for sha in shas {
+            let found: Option<Option<String>> =
+                sqlx::query_scalar("SELECT summary FROM summaries WHERE model = ? AND blob_sha = ?")
+                    .bind(model)
+                    .bind(sha.as_str())
+                    .fetch_optional(&self.pool)
+                    .await
+                    .map_err(|error| self.error(&error))?;
+            known.extend(found.map(|summary| (sha.clone(), summary)));
+        }
+        Ok(known)
+    }
+
+    /// Keeps a summary, durably when it returns.
+    pub async fn keep_summary(
+        &self,
+        model: &str,
+        sha: &BlobSha,
+        summary: Option<&str>,
+    ) -> Result<(), WriteError> {
+        sqlx::query("INSERT OR REPLACE INTO summaries (model, blob_sha, summary) VALUES (?, ?, ?)")
+            .bind(model)
+            .bind(sha.as_str())
+            .bind(summary)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(|error| self.error(&error))
     }
 
     fn error(&self, error: &sqlx::Error) -> WriteError {

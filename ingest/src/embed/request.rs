@@ -138,17 +138,18 @@ impl Embedding {
         let tokens = texts.iter().map(|text| text.tokens).sum();
         let inputs: Vec<String> = texts.iter().map(|text| text.text.clone()).collect();
         let _permit = self.gate.pass().await?;
-        self.cost.reserve(tokens)?;
-        let answer = self.embedder.embed(Kind::Document, &inputs).await;
+        self.cost.reserve(self.priced(tokens))?;
+        let answer =
+            self.embedder.embed(texts.first().map_or(Kind::Document, |text| text.kind), &inputs).await;
         let billed = answer.as_ref().map_or(0, |embedded| match embedded.tokens {
             0 => tokens,
             said => said,
         });
-        self.cost.settle(tokens, billed);
+        self.cost.settle(self.priced(tokens), self.priced(billed));
         progress.used(|used| {
             used.requests += 1;
             used.inputs += texts.len() as u64;
-            self.cost.count(used, billed);
+            self.count(used, billed);
         });
         if let Ok(embedded) = &answer
             && embedded.vectors.iter().any(Result::is_ok)

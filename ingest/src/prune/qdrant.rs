@@ -29,7 +29,7 @@ pub(super) async fn prune(
         pruned.sources = sources(store, config).await?;
     }
     if options.cache {
-        pruned.vectors = cache(store).await?;
+        (pruned.vectors, pruned.summaries) = cache(store).await?;
     }
     Ok(pruned)
 }
@@ -98,8 +98,8 @@ async fn sources(store: &QdrantStore, config: &Config) -> Result<Vec<SourceName>
     Ok(gone)
 }
 
-/// Forgets the vectors of texts that no build has.
-async fn cache(store: &QdrantStore) -> Result<u64, WriteError> {
+/// Forgets the vectors and summaries of texts that no build has; returns how many.
+async fn cache(store: &QdrantStore) -> Result<(u64, u64), WriteError> {
     let failed = |error| store.ledger().error(error);
     let mut db = store.ledger().pool().begin().await.map_err(failed)?;
     let make = "CREATE TEMP TABLE used (embedder TEXT NOT NULL, text_hash BLOB NOT NULL, PRIMARY KEY (embedder, text_hash))";
@@ -124,10 +124,12 @@ async fn cache(store: &QdrantStore) -> Result<u64, WriteError> {
     }
     let unused = "DELETE FROM vectors WHERE NOT EXISTS \
                   (SELECT 1 FROM used WHERE used.embedder = vectors.embedder AND used.text_hash = vectors.text_hash)";
-    let removed = sqlx::query(unused).execute(&mut *db).await.map_err(failed)?.rows_affected();
+    let vectors = sqlx::query(unused).execute(&mut *db).await.map_err(failed)?.rows_affected();
+    let unused = "DELETE FROM summaries WHERE blob_sha NOT IN (SELECT blob_sha FROM ledger_documents)";
+    let summaries = sqlx::query(unused).execute(&mut *db).await.map_err(failed)?.rows_affected();
     sqlx::query("DROP TABLE used").execute(&mut *db).await.map_err(failed)?;
     db.commit().await.map_err(failed)?;
-    Ok(removed)
+    Ok((vectors, summaries))
 }
 
 async fn note(db: &mut SqliteConnection, embedder: &str, text_hash: &[u8]) -> Result<(), sqlx::Error> {

@@ -14,6 +14,7 @@ use lectern_index::config::IndexSettings;
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
 use lectern_index::head::Head;
+use lectern_index::qdrant::QdrantIndex;
 use lectern_index::qdrant::points::{self, OPEN, Point, field};
 use lectern_index::search::StoredDocument;
 use qdrant_client::qdrant::{
@@ -26,7 +27,9 @@ use crate::exit::Failure;
 use crate::ledger::{self, Record};
 use crate::lock::Lock;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Begun, BuildSpec, IndexWriter, Publication, Published, StagedDocument, WriteError};
+use crate::store::{
+    Begun, BuildSpec, Candidate, IndexWriter, Publication, Published, StagedDocument, WriteError,
+};
 
 mod builds;
 mod client;
@@ -298,7 +301,7 @@ impl IndexWriter for QdrantStore {
             ledger::record(&mut db, &begun.spec.fingerprint, source, head.generation, publication).await;
         recorded.map_err(|error| self.ledger.error(error))?;
         db.commit().await.map_err(|error| self.ledger.error(error))?;
-        let waiting_for = self.switch(&begun.spec).await?;
+        let waiting_for = self.try_switch(&begun.spec).await?;
         Ok(Published {
             generation: head.generation,
             documents,
@@ -323,6 +326,24 @@ impl IndexWriter for QdrantStore {
             .points_selector(PointsIdsList { ids: vec![points::head_id(&begun.source)] })
             .wait(true);
         self.client.set(set.build()).await?;
-        self.switch(&begun.spec).await.map(drop)
+        self.try_switch(&begun.spec).await.map(drop)
+    }
+
+    async fn candidate(&self, spec: &BuildSpec) -> Result<Option<Candidate>, WriteError> {
+        let Some(served) = self.state(&self.served()).await? else { return Ok(None) };
+        let new = self.collection(&spec.fingerprint);
+        if served.build.fingerprint == spec.fingerprint || self.state(&new).await?.is_none() {
+            return Ok(None);
+        }
+        if !self.lacking(spec, Some(&served)).await?.is_empty() {
+            return Ok(None);
+        }
+        let reader = |collection| Box::new(QdrantIndex::of_build(collection));
+        let served = self.collection(&served.build.fingerprint);
+        Ok(Some(Candidate { new: reader(new), served: reader(served) }))
+    }
+
+    async fn switch(&self, spec: &BuildSpec) -> Result<(), WriteError> {
+        self.serve(&spec.fingerprint).await
     }
 }

@@ -8,22 +8,25 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use lectern_index::document::SourceName;
+use lectern_index::fingerprint::Fingerprint;
 use lectern_index::head::Head;
 use lectern_index::search::StoredDocument;
-use lectern_index::sqlite as read;
+use lectern_index::sqlite::{self as read, SqliteIndex};
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 
 use crate::embed::Cache;
 use crate::ledger;
-use crate::store::{Begun, BuildSpec, IndexWriter, Publication, Published, StagedDocument, WriteError};
+use crate::store::{
+    Begun, BuildSpec, Candidate, IndexWriter, Publication, Published, StagedDocument, WriteError,
+};
 
 pub(crate) mod builds;
 mod open;
 mod persist_wal;
 mod rows;
 
-use builds::{ensure_build, find_build, switch};
+use builds::{ensure_build, find_build, lacking, serve_build, served, switch};
 pub(crate) use open::failure;
 use rows::{Stale, delete_documents, insert_chunks, json, next_id, write_head};
 
@@ -110,9 +113,38 @@ impl IndexWriter for SqliteStore {
     ) -> Result<(), WriteError> {
         self.try_touch(begun, checked_at, commits_behind).await.map_err(|error| self.error(error))
     }
+
+    async fn candidate(&self, spec: &BuildSpec) -> Result<Option<Candidate>, WriteError> {
+        let served = self.try_candidate(spec).await.map_err(|error| self.error(error))?;
+        let reader = |fingerprint| Box::new(SqliteIndex::of_build(self.path.clone(), fingerprint));
+        Ok(served.map(|served| Candidate { new: reader(spec.fingerprint.clone()), served: reader(served) }))
+    }
+
+    async fn switch(&self, spec: &BuildSpec) -> Result<(), WriteError> {
+        self.try_switch(spec).await.map_err(|error| self.error(error))
+    }
 }
 
 impl SqliteStore {
+    /// The build that is served, where that of `spec` is complete and another one.
+    async fn try_candidate(&self, spec: &BuildSpec) -> Result<Option<Fingerprint>, sqlx::Error> {
+        let mut db = self.pool.begin().await?;
+        let Some(build) = find_build(&mut db, &spec.fingerprint).await? else { return Ok(None) };
+        let Some((_, served)) = served(&mut db).await?.filter(|(served, _)| *served != build) else {
+            return Ok(None);
+        };
+        let lacking = lacking(&mut db, build, spec.required.as_deref()).await?;
+        Ok(lacking.is_empty().then_some(served))
+    }
+
+    async fn try_switch(&self, spec: &BuildSpec) -> Result<(), sqlx::Error> {
+        let mut db = self.pool.begin().await?;
+        if let Some(build) = find_build(&mut db, &spec.fingerprint).await? {
+            serve_build(&mut db, build).await?;
+        }
+        db.commit().await
+    }
+
     async fn try_begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, sqlx::Error> {
         let mut db = self.pool.begin().await?;
         // No build has the number 0.
@@ -200,7 +232,7 @@ impl SqliteStore {
             .bind(begun.source.as_str())
             .execute(&mut *db)
             .await?;
-        switch(&mut db, begun.build, begun.spec.required.as_deref()).await?;
+        switch(&mut db, begun.build, begun.spec.required.as_deref(), begun.spec.held).await?;
         db.commit().await
     }
 
@@ -236,7 +268,7 @@ impl SqliteStore {
         };
         write_head(&mut db, build, &head).await?;
         ledger::record(&mut db, &begun.spec.fingerprint, source, head.generation, publication).await?;
-        let waiting_for = switch(&mut db, build, begun.spec.required.as_deref()).await?;
+        let waiting_for = switch(&mut db, build, begun.spec.required.as_deref(), begun.spec.held).await?;
         db.commit().await?;
         Ok(Published {
             generation: head.generation,

@@ -28,7 +28,7 @@ pub(super) fn make(
         tokens: prepared.chunks.iter().map(|chunk| chunk.tokens).sum(),
         updated_at,
     };
-    with_ids(document, prepared.chunks, fingerprint)
+    with_ids(document, prepared.chunks, prepared.description.is_some(), fingerprint)
 }
 
 /// A published document under its new path: everything but path, time and ids stays.
@@ -39,14 +39,19 @@ pub(super) fn rename(
     updated_at: Option<String>,
 ) -> StagedDocument {
     let document = Document { path: to.path.clone(), updated_at, ..stored.document };
-    with_ids(document, stored.chunks, fingerprint)
+    with_ids(document, stored.chunks, true, fingerprint)
 }
 
-fn with_ids(document: Document, chunks: Vec<Chunk>, fingerprint: &Fingerprint) -> StagedDocument {
+fn with_ids(
+    document: Document,
+    chunks: Vec<Chunk>,
+    described: bool,
+    fingerprint: &Fingerprint,
+) -> StagedDocument {
     let Document { source, path, blob_sha, .. } = &document;
     let id = |ordinal| ChunkId::derive(source, path, blob_sha, fingerprint, ordinal);
     let chunks = chunks.into_iter().map(|chunk| (id(chunk.ordinal), chunk)).collect();
-    StagedDocument { document, chunks }
+    StagedDocument { document, chunks, described }
 }
 
 /// Why a file did not become a document.

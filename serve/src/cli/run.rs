@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::search::Searcher;
 use crate::{budget, healthcheck, query, stdio};
 
-pub(super) fn run(cli: Cli) -> Result<(), Failure> {
+pub(super) fn run(cli: Cli, warning: Option<String>) -> Result<(), Failure> {
     let Cli { command, stdio, shared } = cli;
     if stdio && command.is_some() {
         return Err(usage("--stdio goes with no command: it is a way to serve"));
@@ -38,6 +38,9 @@ pub(super) fn run(cli: Cli) -> Result<(), Failure> {
         return completions(shell, &shared);
     }
     log(&shared, command.is_none())?;
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
     let config = config(&shared)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = match command {

@@ -113,6 +113,8 @@ fn compose_agrees_with_images_and_programs() {
         let set = service["environment"].as_object().expect("variables");
         for variable in set.keys() {
             assert!(read(".env.example").contains(&format!("#{variable}=")), "{variable}");
+            let setting = variable.starts_with("LECTERN_") && variable != "LECTERN_TOKEN";
+            assert!(!setting, "{variable} would stand above lectern.toml");
         }
         assert!(texts(&service["volumes"])[0].starts_with("index:/data"), "{name}");
     }
@@ -174,6 +176,7 @@ fn units_agree_with_each_other_and_with_the_programs() {
         "serve may read what ingest writes"
     );
     assert_eq!(unit(&serve, "ReadOnlyPaths"), ["/var/lib/lectern"]);
+    assert_eq!(unit(&serve, "StartLimitIntervalSec"), ["0"], "systemd never gives the server up");
     let stop: u64 = unit(&serve, "TimeoutStopSec")[0].parse().expect("seconds");
     assert!(stop > Config::default().serve.grace_seconds);
 }
@@ -190,6 +193,7 @@ fn manifests_agree_with_each_other_and_with_the_programs() {
     let version = env!("CARGO_PKG_VERSION");
     for (pod, program) in [(job, "ingest"), (server, "serve")] {
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["enableServiceLinks"], false, "the Service's variables would be unknown settings");
         let container = &pod["containers"][0];
         assert_eq!(container["image"], format!("ghcr.io/lectern-search/lectern-{program}:{version}"));
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
@@ -199,6 +203,10 @@ fn manifests_agree_with_each_other_and_with_the_programs() {
             of("PersistentVolumeClaim")["metadata"]["name"]
         );
     }
+    let service =
+        of("Service")["metadata"]["name"].as_str().expect("a name").to_uppercase().replace('-', "_");
+    let linked = [(format!("{service}_PORT"), "tcp://10.0.0.1:8080".to_owned())];
+    assert!(effective(&linked).is_err(), "links of Services may stay on where they do no harm");
     assert_eq!(server["containers"][0]["volumeMounts"][0]["readOnly"], true, "serve cannot write");
     assert_eq!(deployment["replicas"], 1, "readers and writer of a SQLite file are on one node");
     assert_eq!(deployment["strategy"]["type"], "Recreate");

@@ -5,3 +5,4 @@ mod faults;
 mod mend;
 mod once;
 mod refused;
+mod summaries;

@@ -164,8 +164,10 @@ fn settings_come_from_the_file_and_dotenv() {
     let (code, _, error) = ask();
     assert!(code == 5 && error.contains("/nowhere/index.db"), "{code}: {error}");
     std::fs::write(folder.path().join(".env"), "LECTERN_TOKEN='hush hush\n").expect("a file");
-    let (code, _, error) = ask();
-    assert!(code == 2 && error.contains(".env") && !error.contains("hush"), "{code}: {error}");
+    let ingest = || text(run(command("lectern-ingest").arg("status").current_dir(folder.path())));
+    for (code, _, error) in [ask(), ingest()] {
+        assert!(code == 2 && error.contains(".env") && !error.contains("hush"), "{code}: {error}");
+    }
 }
 
 #[test]

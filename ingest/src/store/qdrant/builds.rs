@@ -118,25 +118,33 @@ impl QdrantStore {
         self.client.upsert(UpsertPointsBuilder::new(name, vec![point]).wait(true).build()).await
     }
 
-    /// Lets readers be served the build once it holds every source it must, and all of what its heads
-    /// say; returns the sources it lacks.
-    pub(super) async fn switch(&self, spec: &BuildSpec) -> Result<Vec<SourceName>, WriteError> {
-        let served = match self.state(&self.served()).await? {
-            Some(served) if served.build.fingerprint == spec.fingerprint => return Ok(Vec::new()),
-            Some(served) => served.heads,
-            None => Vec::new(),
-        };
+    /// Lets readers be served the build once it holds every source it must, unless it is held back
+    /// from them; returns the sources it lacks.
+    pub(super) async fn try_switch(&self, spec: &BuildSpec) -> Result<Vec<SourceName>, WriteError> {
+        let served = self.state(&self.served()).await?;
+        if served.as_ref().is_some_and(|served| served.build.fingerprint == spec.fingerprint) {
+            return Ok(Vec::new());
+        }
+        let lacking = self.lacking(spec, served.as_ref()).await?;
+        if lacking.is_empty() && !(spec.held && served.is_some()) {
+            self.serve(&spec.fingerprint).await?;
+        }
+        Ok(lacking)
+    }
+
+    /// The sources that the build must hold and does not.
+    pub(super) async fn lacking(
+        &self,
+        spec: &BuildSpec,
+        served: Option<&State>,
+    ) -> Result<Vec<SourceName>, WriteError> {
         let ours = self.state(&self.collection(&spec.fingerprint)).await?;
         let has =
             |name: &SourceName| ours.iter().flat_map(|state| &state.heads).any(|head| head.source == *name);
         // Without a list of its own the run must not lose a source that is served now.
         let required = |name: &SourceName| spec.required.as_ref().is_none_or(|names| names.contains(name));
-        let names = served.into_iter().map(|head| head.source);
-        let lacking: Vec<SourceName> = names.filter(|name| required(name) && !has(name)).collect();
-        if lacking.is_empty() {
-            self.serve(&spec.fingerprint).await?;
-        }
-        Ok(lacking)
+        let names = served.into_iter().flat_map(|served| &served.heads).map(|head| &head.source);
+        Ok(names.filter(|name| required(name) && !has(name)).cloned().collect())
     }
 
     /// Makes the build the one that is served, in one step; the one that was is kept. Refused where

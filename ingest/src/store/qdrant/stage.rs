@@ -93,7 +93,7 @@ impl QdrantStore {
     ) -> Result<HashMap<Hash, Vec<f32>>, WriteError> {
         let Some((embedder, _)) = &begun.spec.embedder else { return Ok(HashMap::new()) };
         let hashes: Vec<Hash> = staged.chunks.iter().map(|(_, chunk)| chunk.text_hash()).collect();
-        self.ledger.cache().load(embedder, &hashes).await
+        self.ledger.cache().get(embedder, &hashes).await
     }
 }
 

@@ -38,8 +38,33 @@ pub(super) async fn find_build(
         .await
 }
 
-/// Lets readers be served `build` once it holds every source it must; returns the ones it lacks.
+/// Lets readers be served `build` once it holds every source it must, unless it is `held` back from
+/// them; returns the ones it lacks.
 pub(super) async fn switch(
+    db: &mut SqliteConnection,
+    build: i64,
+    required: Option<&[SourceName]>,
+    held: bool,
+) -> Result<Vec<SourceName>, sqlx::Error> {
+    let lacking = lacking(db, build, required).await?;
+    let held = held && served(db).await?.is_some_and(|(served, _)| served != build);
+    if lacking.is_empty() && !held {
+        serve_build(db, build).await?;
+    }
+    Ok(lacking)
+}
+
+/// The build that is served, and its fingerprint.
+pub(super) async fn served(db: &mut SqliteConnection) -> Result<Option<(i64, Fingerprint)>, sqlx::Error> {
+    let row: Option<(i64, String)> =
+        sqlx::query_as("SELECT build, fingerprint FROM builds WHERE state = 'serving'")
+            .fetch_optional(db)
+            .await?;
+    Ok(row.map(|(build, fingerprint)| (build, Fingerprint::from_stored(fingerprint))))
+}
+
+/// The sources that `build` must hold and does not.
+pub(super) async fn lacking(
     db: &mut SqliteConnection,
     build: i64,
     required: Option<&[SourceName]>,
@@ -55,9 +80,6 @@ pub(super) async fn switch(
     .bind(required)
     .fetch_all(&mut *db)
     .await?;
-    if lacking.is_empty() {
-        serve_build(db, build).await?;
-    }
     Ok(lacking.iter().filter_map(|name| SourceName::parse(name).ok()).collect())
 }
 

@@ -62,6 +62,17 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// Whether there is an index whose schema is that of an earlier version.
+    pub async fn is_older(path: &Path) -> Result<bool, WriteError> {
+        if !path.try_exists().unwrap_or(true) {
+            return Ok(false);
+        }
+        let store = Self::connect(path, SqliteConnectOptions::new().read_only(true), false).await?;
+        let schema = store.schema().await;
+        store.close().await;
+        Ok(schema?.is_some_and(|schema| schema < read::SCHEMA))
+    }
+
     async fn existing(path: &Path, writes: bool) -> Result<Self, WriteError> {
         let fail = |reason: String| WriteError { location: path.display().to_string(), reason };
         let make = "run `lectern-ingest sync` to make it, or check --index";
@@ -70,20 +81,24 @@ impl SqliteStore {
         }
         let options = SqliteConnectOptions::new().read_only(!writes);
         let store = Self::connect(path, options, writes).await?;
-        let schema = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&store.pool);
-        match schema.await {
-            Ok(Some(read::SCHEMA)) => Ok(store),
-            Ok(Some(newer)) if newer > read::SCHEMA => Err(store.too_new(newer).await),
-            Ok(older) => Err(fail(format!(
-                "has schema {}, older than the schema {} of this program: run `lectern-ingest sync` once, it brings the index up to date",
-                older.unwrap_or(0),
+        match store.schema().await? {
+            Some(read::SCHEMA) => Ok(store),
+            Some(newer) if newer > read::SCHEMA => Err(store.too_new(newer).await),
+            Some(older) => Err(fail(format!(
+                "has schema {older}, older than the schema {} of this program: run `lectern-ingest sync` once, it brings the index up to date",
                 read::SCHEMA
             ))),
-            // An empty file, or a database of something else.
-            Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => {
-                Err(fail(format!("holds no index yet: {make}")))
-            }
-            Err(error) => Err(store.error(error)),
+            None => Err(fail(format!("holds no index yet: {make}"))),
+        }
+    }
+
+    /// The newest migration in the file; `None` for an empty file, or a database of something else.
+    async fn schema(&self) -> Result<Option<i64>, WriteError> {
+        let schema = sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations");
+        match schema.fetch_one(&self.pool).await {
+            Ok(newest) => Ok(Some(newest.unwrap_or(0))),
+            Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => Ok(None),
+            Err(error) => Err(self.error(error)),
         }
     }
 

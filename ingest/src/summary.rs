@@ -1,0 +1,218 @@
+//! Summaries that a model writes, where the author has written none (`[summary]`).
+//!
+//! An extra: whatever the model or its service does, the document is published, with the summary
+//! that was extracted. Only the cost cap ends a run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use lectern_index::config::Config;
+use lectern_index::document::BlobSha;
+use lectern_index::embed::EmbedError;
+use lectern_index::embed::configured;
+use lectern_index::embed::openai::Chat;
+use lectern_index::tokens::Tokenizer;
+
+use crate::cost::{Cost, Used};
+use crate::embed::Cache;
+use crate::exit::Failure;
+use crate::progress::SourceProgress;
+use crate::schedule::jitter;
+use crate::store::StagedDocument;
+
+/// What the model is told.
+const INSTRUCTION: &str = "You write the summary of a page of technical documentation, shown beside its title in \
+    a list of search results. Say in one or two plain sentences what the page explains and what a reader can do \
+    with it. Write in the page's language. Do not begin with \"This page\". Answer with the sentences alone.";
+
+/// Raised when [`INSTRUCTION`] changes, so that summaries are written again.
+const VERSION: u32 = 1;
+
+/// Tokens that an answer is expected to have, for the cap: what is used is counted afterwards.
+const ANSWER: u64 = 200;
+
+/// The longest summary, in characters: models do not always keep to two sentences.
+const LONGEST: usize = 600;
+
+/// How often one document is asked about, and the first wait; each is twice the one before.
+const TRIES: u32 = 4;
+const WAIT: Duration = Duration::from_millis(500);
+
+/// How long the service is waited for when it says when to come back. Longer, and an extra holds up
+/// the sync.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Requests in flight at once.
+const REQUESTS: usize = 8;
+
+/// Writes summaries for all sources of a run.
+pub struct Summaries {
+    chat: Chat,
+    /// Model and version of the instruction.
+    id: String,
+    /// Tokens of a document that the model reads.
+    most: usize,
+    /// Dollars for a token read and one written.
+    prices: Option<(f64, f64)>,
+    tokenizer: Tokenizer,
+    cache: Cache,
+    cost: Arc<Cost>,
+}
+
+impl Summaries {
+    /// Of these settings; `None` where no model is configured. Fails where something is missing
+    /// that nothing can be asked without.
+    pub fn configured(config: &Config, cache: Cache, cost: Arc<Cost>) -> Result<Option<Self>, Failure> {
+        let settings = &config.summary;
+        let Some(model) = &settings.model else { return Ok(None) };
+        let variable = |name: &str| std::env::var(name).ok();
+        let base_url = settings.base_url.as_ref().or(config.embedding.base_url.as_ref());
+        let (base_url, key) = configured::service(base_url, variable);
+        let chat = Chat::new(model, &base_url, key, Duration::from_secs(settings.timeout_seconds))
+            .map_err(|error| Failure::usage(format!("no HTTPS client can be made: {error}")))?;
+        if chat.lacks_key() {
+            return Err(Failure::usage("OPENAI_API_KEY is not set: set it, or leave [summary] out"));
+        }
+        let prices = settings.usd_per_million_input_tokens.zip(settings.usd_per_million_output_tokens);
+        cost.needs(
+            prices.map(|(read, _)| read),
+            "summary.usd_per_million_input_tokens and summary.usd_per_million_output_tokens",
+        )?;
+        Ok(Some(Self {
+            id: format!("{model}/{VERSION}"),
+            chat,
+            most: settings.max_input_tokens as usize,
+            prices: prices.map(|(read, written)| (read / 1e6, written / 1e6)),
+            tokenizer: Tokenizer::o200k(),
+            cache,
+            cost,
+        }))
+    }
+
+    /// What decides the summaries, for the ledger: where it changes, they are written again.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Replaces the extracted summaries of documents. Returns how many could not be written for
+    /// reasons that pass, with the last of them.
+    ///
+    /// Fails where the cost cap is reached (code 6) or the cache cannot be used (5).
+    pub async fn write(
+        &self,
+        documents: &mut [StagedDocument],
+        progress: &SourceProgress,
+    ) -> Result<Option<(usize, String)>, Failure> {
+        let shas: Vec<BlobSha> = documents
+            .iter()
+            .filter(|staged| !staged.described && !staged.chunks.is_empty())
+            .map(|staged| staged.document.blob_sha.clone())
+            .collect();
+        let mut known = self.cache.summaries(&self.id, &shas).await?;
+        let wanted = documents.iter().filter(|staged| {
+            let sha = &staged.document.blob_sha;
+            shas.contains(sha) && !known.contains_key(sha)
+        });
+        // Equal content is asked about once.
+        let mut texts: Vec<(BlobSha, String)> =
+            wanted.map(|staged| (staged.document.blob_sha.clone(), self.beginning(staged))).collect();
+        texts.sort();
+        texts.dedup();
+        let mut missed = None;
+        let asked = texts.into_iter().map(|(sha, text)| async move {
+            let summary = self.ask(&text, progress).await?;
+            Ok::<_, Failure>((sha, summary))
+        });
+        let mut answers = futures::stream::iter(asked).buffer_unordered(REQUESTS);
+        while let Some(answer) = answers.next().await {
+            let (sha, summary) = answer?;
+            match summary {
+                Ok(summary) => {
+                    self.cache.keep_summary(&self.id, &sha, summary.as_deref()).await?;
+                    known.insert(sha, summary);
+                }
+                Err(reason) => {
+                    missed = Some((missed.map_or(0, |(count, _): (usize, String)| count) + 1, reason));
+                }
+            }
+        }
+        for staged in documents.iter_mut().filter(|staged| !staged.described) {
+            if let Some(Some(summary)) = known.get(&staged.document.blob_sha) {
+                staged.document.summary = Some(summary.clone());
+            }
+        }
+        Ok(missed)
+    }
+
+    /// The beginning of a document, as long as the model may read.
+    fn beginning(&self, staged: &StagedDocument) -> String {
+        let mut text = String::new();
+        let mut room = self.most;
+        for (_, chunk) in &staged.chunks {
+            let tokens = self.tokenizer.count(&chunk.text);
+            if tokens > room {
+                break;
+            }
+            room -= tokens;
+            text.push_str(&chunk.text);
+        }
+        let title = staged.document.title.as_deref().unwrap_or_default();
+        format!("{title}\n\n{text}")
+    }
+
+    /// One document. The outer error ends the run; the inner one passes; `None` is an answer that
+    /// will not change, a text that the model refuses.
+    async fn ask(
+        &self,
+        text: &str,
+        progress: &SourceProgress,
+    ) -> Result<Result<Option<String>, String>, Failure> {
+        let read = (self.tokenizer.count(text) + self.tokenizer.count(INSTRUCTION)) as u64;
+        let mut wait = WAIT;
+        let mut tries = 1;
+        loop {
+            let reserved = self.used(read, ANSWER);
+            self.cost.reserve(reserved)?;
+            let answer = self.chat.complete(INSTRUCTION, text).await;
+            let used =
+                answer.as_ref().map_or(Used::default(), |answer| match (answer.read, answer.written) {
+                    (0, 0) => reserved,
+                    (read, written) => self.used(read, written),
+                });
+            self.cost.settle(reserved, used);
+            progress.summarised(used, answer.is_ok(), self.prices.is_some());
+            match answer {
+                Ok(answer) => return Ok(Ok(Some(short(&answer.text)))),
+                Err(EmbedError::Rejected { reason }) => {
+                    tracing::debug!(reason, "no summary");
+                    return Ok(Ok(None));
+                }
+                Err(EmbedError::Unusable { reason }) => return Ok(Err(reason)),
+                Err(EmbedError::Transient { reason, retry_after }) => {
+                    let wanted = retry_after.unwrap_or(wait);
+                    if tries == TRIES || wanted > PATIENCE {
+                        return Ok(Err(reason));
+                    }
+                    tokio::time::sleep(wanted + jitter(wait / 2)).await;
+                    tries += 1;
+                    wait *= 2;
+                }
+            }
+        }
+    }
+
+    fn used(&self, read: u64, written: u64) -> Used {
+        let (of_read, of_written) = self.prices.unwrap_or_default();
+        Used { tokens: read + written, usd: read as f64 * of_read + written as f64 * of_written }
+    }
+}
+
+/// One line, not too long.
+fn short(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
+    }
+}
