@@ -2,6 +2,7 @@
 //! gRPC address), or `LECTERN_TEST_QDRANT_BIN` a program to start; without either these tests run on
 //! files alone, or say that they were skipped.
 
+mod agree;
 mod contract;
 mod copy;
 mod down;

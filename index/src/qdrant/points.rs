@@ -49,9 +49,10 @@ pub mod field {
     pub const INDEXED: (&[&str], &[&str]) = (&[KIND, SOURCE, PATH, FOLDERS], &[FROM, TO, GENERATION]);
 }
 
-/// What BM25 takes for a chunk's usual number of terms: Qdrant scores a chunk when it is written, so
-/// it cannot know the average. Too low: long chunks are found less; too high: short ones.
-const USUAL_TERMS: f64 = 256.0;
+/// Terms that a chunk usually has for each token that it may have (measured on two corpora, title and
+/// headings counted twice). BM25 weighs a chunk when it is written, so it cannot know the average.
+/// Too low: long chunks are found less; too high: short ones.
+const TERMS_A_TOKEN: f64 = 0.415;
 
 /// A point's payload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -205,19 +206,26 @@ fn id(parts: &[&str]) -> PointId {
     Uuid::new_v5(&namespace, Hash::of(&name).as_bytes()).to_string().into()
 }
 
-/// What BM25 reads of a chunk. Title and headings count twice, as on SQLite.
-pub fn searched(title: Option<&str>, chunk: &Chunk) -> Text {
+/// What BM25 reads of a chunk that may have `max_tokens`. Title and headings count twice, as on SQLite.
+pub fn searched(title: Option<&str>, chunk: &Chunk, max_tokens: u32) -> Text {
     let [title, headings, body] = analyse::fields(title, chunk);
-    terms(&[&*title, &*title, &*headings, &*headings, &*body].join(" "))
+    let text = [&*title, &*title, &*headings, &*headings, &*body].join(" ");
+    bm25(&text, TERMS_A_TOKEN * f64::from(max_tokens))
+}
+
+/// Terms to search for.
+pub fn terms(terms: &str) -> Text {
+    // A query has no length.
+    bm25(terms, 1.0)
 }
 
 /// Analysed text as Qdrant's own BM25 takes it: it must only split at spaces.
-pub fn terms(analysed: &str) -> Text {
+fn bm25(analysed: &str, usual_terms: f64) -> Text {
     let options = [
         ("tokenizer", "whitespace".into()),
         ("language", "none".into()),
         ("lowercase", false.into()),
-        ("avg_len", USUAL_TERMS.into()),
+        ("avg_len", usual_terms.into()),
     ];
     DocumentBuilder::new(analysed, "qdrant/bm25")
         .options(options.map(|(name, value): (&str, qdrant::Value)| (name.to_owned(), value)).into())

@@ -56,7 +56,7 @@ impl QdrantStore {
             let id = points::chunk_id(id);
             let payload = self.payload(&Point::Chunk(ChunkPoint::new(document, chunk, from(&id))))?;
             let mut named = NamedVectors::default();
-            let text = points::searched(document.title.as_deref(), chunk);
+            let text = points::searched(document.title.as_deref(), chunk, begun.spec.chunk.max_tokens);
             if !text.text.trim().is_empty() {
                 named = named.add_vector(TEXT, Vector::from(text));
             }
