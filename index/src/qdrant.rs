@@ -228,7 +228,7 @@ impl SearchIndex for QdrantIndex {
         if self.remembered().is_none_or(|state| state.build.embedder.is_none()) {
             return Ok(Vec::new());
         }
-        let chunks = self.served.chunks(&head, path).await.map_err(|error| self.error(&error))?;
+        let chunks = self.served.chunks(&head, path, true).await.map_err(|error| self.error(&error))?;
         Ok(chunks.into_iter().map(|(_, _, vector)| vector).collect())
     }
 

@@ -128,16 +128,18 @@ impl Collection {
         Ok(document.map(|document| StoredDocument { document, chunks, head: head.clone() }))
     }
 
-    /// The chunks of a document with their points and vectors, in order.
+    /// The chunks of a document with their points, in order, and with their `vectors`, which only a
+    /// hybrid build has.
     pub async fn chunks(
         &self,
         head: &Head,
         path: &str,
+        vectors: bool,
     ) -> Result<Vec<(PointId, ChunkPoint, Option<Vec<f32>>)>, QdrantError> {
         let mut filter = of_document(head, path);
         filter.must.push(points::is("chunk"));
         let mut chunks = Vec::new();
-        for point in self.scroll(filter, &[], true).await? {
+        for point in self.scroll(filter, &[], vectors).await? {
             let vector = vector(&point);
             let (Some(id), Point::Chunk(chunk)) = (point.id, read(point.payload)?) else { continue };
             chunks.push((id, chunk, vector));

@@ -39,7 +39,7 @@ fn a_read_only_key_is_enough_to_serve_and_for_nothing_else() {
     assert!(code == 5 && error.contains("QDRANT_API_KEY"), "{error}");
 
     let server = Server::with(&workspace.index(), &[], &HashMap::from([("QDRANT_API_KEY", READ)]));
-    assert_eq!(paths(&server, json!({ "query": "page", "max_results": 50, "max_tokens": 20000 })).len(), 18);
+    assert_eq!(paths(&server, json!({ "query": "page", "max_results": 50, "max_tokens": 20000 })).len(), 6);
     let fetched = ask(&server, "fetch_doc", json!({ "path": "part0/page0000.md" }));
     assert!(fetched["structuredContent"]["content"].as_str().is_some_and(|text| text.contains("version0")));
     for tool in ["list_docs", "get_index_status"] {
