@@ -16,9 +16,9 @@ pub(super) struct Proxy {
 struct Rules {
     /// Milliseconds that every piece waits.
     delay: AtomicU64,
-    /// A connection is cut after this many bytes; 0 for never.
+    /// A connection is cut after this many bytes, as long as some are left to be cut.
     cut: AtomicU64,
-    cuts: AtomicU64,
+    left: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -55,14 +55,15 @@ impl Proxy {
         self.rules.delay.store(time.as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// Each direction of a connection is cut, with the other one, after so many bytes.
-    pub(super) fn cut_after(&self, bytes: u64) {
+    /// The next connections, this many, are cut after so many bytes in one direction.
+    pub(super) fn cut(&self, connections: u64, bytes: u64) {
         self.rules.cut.store(bytes, Ordering::Relaxed);
+        self.rules.left.store(connections, Ordering::Relaxed);
     }
 
-    /// How many connections were cut.
-    pub(super) fn cuts(&self) -> u64 {
-        self.rules.cuts.load(Ordering::Relaxed)
+    /// How many connections are still to be cut.
+    pub(super) fn left(&self) -> u64 {
+        self.rules.left.load(Ordering::Relaxed)
     }
 }
 
@@ -80,9 +81,10 @@ fn forward(mut from: TcpStream, mut to: TcpStream, rules: &Rules) {
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         std::thread::sleep(Duration::from_millis(rules.delay.load(Ordering::Relaxed)));
         passed += read as u64;
-        let cut = rules.cut.load(Ordering::Relaxed);
-        if cut > 0 && passed > cut {
-            rules.cuts.fetch_add(1, Ordering::Relaxed);
+        let one_less = |left: u64| left.checked_sub(1);
+        if passed > rules.cut.load(Ordering::Relaxed)
+            && rules.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+        {
             // In the middle of what was read.
             let _ = to.write_all(&buffer[..read / 2]);
             break;
