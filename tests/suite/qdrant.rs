@@ -26,7 +26,10 @@ fn shared() -> Option<&'static str> {
     static SHARED: OnceLock<Option<(String, Option<Qdrant>)>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| match std::env::var("LECTERN_TEST_QDRANT_URL") {
         Ok(url) => Some((url, None)),
-        Err(_) => Qdrant::start(&[]).map(|own| (own.url(), Some(own))),
+        Err(_) => Qdrant::start(&[]).map(|own| {
+            own.ends_with_the_tests();
+            (own.url(), Some(own))
+        }),
     });
     if shared.is_none() {
         eprintln!("skipped: neither LECTERN_TEST_QDRANT_URL nor LECTERN_TEST_QDRANT_BIN is set");

@@ -35,6 +35,17 @@ impl Qdrant {
         Some(own)
     }
 
+    /// Has it end with the tests: what is in a static is never dropped.
+    #[expect(clippy::zombie_processes, reason = "who watches the tests outlives them")]
+    pub(super) fn ends_with_the_tests(&self) {
+        let Some(child) = &self.child else { return };
+        let watch = "while kill -0 $0 2>/dev/null; do sleep 1; done; kill -9 $1";
+        let mut watcher = Command::new("sh");
+        watcher.args(["-c", watch, &std::process::id().to_string(), &child.id().to_string()]);
+        watcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        watcher.spawn().expect("sh runs");
+    }
+
     /// Its gRPC address.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.1)
