@@ -5,7 +5,7 @@ mod daemon;
 mod embedding;
 mod exits;
 mod hostile;
-mod kill;
+pub(crate) mod kill;
 mod mend;
 mod readonly;
 mod rebuild;

@@ -10,12 +10,14 @@ use crate::programs;
 /// Documents in `docs`, an index beside them; both gone when dropped.
 pub(crate) struct Workspace {
     folder: tempfile::TempDir,
+    index: PathBuf,
 }
 
 impl Workspace {
     /// With these documents.
     pub(crate) fn new(documents: &[(&str, &str)]) -> Self {
-        let workspace = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let workspace = Self { index: folder.path().join("lectern.db"), folder };
         std::fs::create_dir(workspace.docs()).expect("a folder");
         for (path, text) in documents {
             workspace.write(path, text);
@@ -32,6 +34,15 @@ impl Workspace {
         workspace
     }
 
+    /// With no documents, and an index in a folder of its own.
+    pub(crate) fn with_index_in(folder: &str) -> Self {
+        let mut workspace = Self::new(&[]);
+        let folder = workspace.root().join(folder);
+        std::fs::create_dir(&folder).expect("a folder");
+        workspace.index = folder.join("lectern.db");
+        workspace
+    }
+
     /// Everything lies below it.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
@@ -44,7 +55,7 @@ impl Workspace {
 
     /// The index.
     pub(crate) fn index(&self) -> PathBuf {
-        self.root().join("lectern.db")
+        self.index.clone()
     }
 
     /// Writes a document.
