@@ -129,13 +129,14 @@ impl Case<'_> {
         for block in
             blocks.iter().filter(|block| ["code", "table", "item", "paragraph"].contains(&block.kind))
         {
-            let end = block.start + self.text[block.start..block.end].trim_end().len();
+            let text = &self.text[block.start..block.end];
+            let (start, end) = (block.end - text.trim_start().len(), block.start + text.trim_end().len());
             let cut = self.chunks.iter().any(|chunk| {
                 let at = chunk.start_byte as usize;
-                block.start < at && at < end
+                start < at && at < end
             });
             if cut {
-                let (start, end) = (self.unit_start(block.start), self.blank_end(end));
+                let (start, end) = (self.unit_start(start), self.blank_end(end));
                 let tokens = (self.count)(&self.text[start..end]);
                 assert!(
                     tokens > self.cap as usize,

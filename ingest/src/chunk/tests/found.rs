@@ -77,3 +77,19 @@ fn blank_lines_with_carriage_returns_belong_to_the_line_before() {
         "cl100k_base",
     );
 }
+
+#[test]
+fn link_definitions_before_the_first_block_are_no_part_of_it() {
+    let text = format!("[a{}]: /b\n\u{1b}^1]: note\n\n    more\n\n> [!N\n\n**# h\n", "\u{fffd}".repeat(44));
+    for cap in 16..40 {
+        check(&text, cap, 0, "cl100k_base");
+    }
+}
+
+#[test]
+fn a_paragraph_that_begins_with_white_space_begins_behind_it() {
+    let text = "  t\n  omm\n\r\u{2028}\naaaaa aaaa`a.aa_a.aa..`:\n";
+    for cap in 16..40 {
+        check(text, cap, 0, "cl100k_base");
+    }
+}
