@@ -32,7 +32,8 @@ fn killed_at_any_moment_a_sync_pays_once_and_publishes_whole() {
         let k = 2 + n / TRIES;
         check_out(&docs, &commit(k));
         let stored: BTreeSet<Hash> = hybrid.cached().into_iter().collect();
-        let moment = whole.mul_f64(random.next() * 1.1);
+        // Later ones find more in the cache and take less time.
+        let moment = whole.mul_f64(random.next() * 0.5);
         let end = kill(&mut hybrid.ingest(&["sync", "docs"]), |_| std::thread::sleep(moment));
         assert!([None, Some(0)].contains(&end), "{end:?}");
         killed += u64::from(end.is_none());
