@@ -33,7 +33,7 @@ fn killed_at_any_moment_a_sync_pays_once_and_publishes_whole() {
         check_out(&docs, &commit(k));
         let stored: BTreeSet<Hash> = hybrid.cached().into_iter().collect();
         // Later ones find more in the cache and take less time.
-        let moment = whole.mul_f64(random.next() * 0.5);
+        let moment = whole.mul_f64(random.next() * 0.8);
         let end = kill(&mut hybrid.ingest(&["sync", "docs"]), |_| std::thread::sleep(moment));
         assert!([None, Some(0)].contains(&end), "{end:?}");
         killed += u64::from(end.is_none());
