@@ -201,6 +201,9 @@ impl Status {
         if self.sources.is_empty() {
             return text;
         }
+        if self.builds.iter().any(|build| build.state == "filling") {
+            text.push_str("what is served stays at the state below until the new build is complete\n");
+        }
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
         let columns = [

@@ -86,7 +86,7 @@ pub(crate) fn sync(index: &Path, folders: &[&Path]) {
 }
 
 /// Folders of real documentation: below `LECTERN_CORPORA`, else `shared/corpora` beside the
-/// repository, else the small corpus of the protocol suites.
+/// repository, else our own.
 pub(crate) fn corpora() -> Vec<PathBuf> {
     let named = std::env::var_os("LECTERN_CORPORA").map(PathBuf::from);
     let beside =
@@ -95,7 +95,11 @@ pub(crate) fn corpora() -> Vec<PathBuf> {
         .or(beside)
         .map(|folder| ["rust-book", "astro"].map(|name| folder.join(name)).to_vec())
         .unwrap_or_default();
-    if real.iter().all(|folder| folder.is_dir()) && !real.is_empty() { real } else { vec![small_corpus()] }
+    if real.iter().all(|folder| folder.is_dir()) && !real.is_empty() {
+        real
+    } else {
+        vec![root().join("docs")]
+    }
 }
 
 /// A corpus of three documents.

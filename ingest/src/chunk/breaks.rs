@@ -72,23 +72,25 @@ impl Document<'_> {
             } else {
                 done = done.max(start);
             }
-            breaks.0[end] |= self.belongs_with_next(block, blocks.get(block.skip as usize), (start, end));
+            self.mark_sticky(&mut breaks, block, (start, end));
             index = next;
         }
         self.mark_gap(&mut breaks, done, self.units.len());
         breaks
     }
 
-    /// The units of a block. Its end can lie inside the line that the next one begins (a list ends
-    /// behind the `>` of a quote): no two blocks share a unit.
-    fn reach(&self, block: &Block, done: usize) -> (usize, usize) {
-        let start = self.units.holding(block.start, done);
-        let end = self.units.at_or_after(block.end, start).max(start);
-        let next = self.parsed.blocks.get(block.skip as usize);
-        let next = next.map_or(end, |next| self.units.holding(next.start, start));
-        let shared = self.units.start(next.min(end)).min(block.end) as usize..block.end as usize;
-        let inside = !self.text[shared].contains('\n');
-        (start, if inside { end.min(next.max(start)) } else { end })
+    /// The units of a block, from `done` on. Its end can lie inside the line that the next one begins
+    /// (a list ends behind the `>` of a quote), and a paragraph of white space in the blank lines
+    /// behind another block: no two blocks share a unit.
+    pub(super) fn reach(&self, block: &Block, done: usize) -> (usize, usize) {
+        let start = self.units.holding(block.start, done).max(done);
+        let text = self.text[block.start as usize..block.end as usize].trim_end();
+        let end = self.units.at_or_after(block.start + text.len() as u32, start);
+        let Some(next) = self.parsed.blocks.get(block.skip as usize) else { return (start, end) };
+        let unit = self.units.holding(next.start, start).max(start);
+        let line = self.units.start(unit.min(end)).min(block.end);
+        let shared = !self.text[line as usize..block.end.max(next.start) as usize].contains('\n');
+        (start, if shared { end.min(unit) } else { end })
     }
 
     /// Whether the units alone are within the cap: their breadcrumb is shortened if need be.
@@ -98,19 +100,24 @@ impl Document<'_> {
 
     /// Headings belong to what follows, and so does a paragraph to the code, list or table it
     /// introduces if both fit together, or to its beginning if that is over the cap.
-    fn belongs_with_next(&self, block: &Block, next: Option<&Block>, (start, end): (usize, usize)) -> u8 {
-        let Some(next) = next.filter(|next| next.depth == block.depth && start < end) else { return 0 };
-        match (block.kind, next.kind) {
-            (BlockKind::Heading, _) => STICKY,
-            (BlockKind::Paragraph, BlockKind::Code | BlockKind::List | BlockKind::Table) => {
-                let (from, to) = self.reach(next, end);
-                match self.fits_alone(from, to) {
-                    true if self.fits(start, to, 0) => STICKY,
-                    true => 0,
-                    false => SOFT,
-                }
-            }
-            _ => 0,
+    fn mark_sticky(&self, breaks: &mut Breaks, block: &Block, (start, end): (usize, usize)) {
+        let next = self.parsed.blocks.get(block.skip as usize);
+        let Some(next) = next.filter(|next| next.depth == block.depth && start < end) else { return };
+        let introduces = matches!(next.kind, BlockKind::Code | BlockKind::List | BlockKind::Table);
+        if block.kind != BlockKind::Heading && (block.kind != BlockKind::Paragraph || !introduces) {
+            return;
+        }
+        let (from, to) = self.reach(next, end);
+        let sticky = match block.kind {
+            BlockKind::Heading => STICKY,
+            _ if !self.fits_alone(from, to) => SOFT,
+            _ if self.fits(start, to, 0) => STICKY,
+            _ => return,
+        };
+        breaks.0[end] |= sticky;
+        // White space before a line that is cut is a unit of its own.
+        if self.text[self.units.start(end) as usize..self.units.start(from) as usize].trim().is_empty() {
+            breaks.0[from] |= sticky;
         }
     }
 

@@ -114,7 +114,7 @@ impl Writer<'_> {
                 self.push(start, end, total, context);
                 return true;
             }
-            left = left.saturating_sub(total - document.cap);
+            left = before.saturating_sub(total - document.cap);
         }
         false
     }

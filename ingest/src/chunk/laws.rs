@@ -52,7 +52,9 @@ impl Case<'_> {
             self.introductions_stay(&blocks);
             self.small_neighbours_are_merged(&blocks);
         }
-        self.tables_repeat_their_header();
+        if !shared {
+            self.tables_repeat_their_header();
+        }
     }
 
     fn spans_tile_the_document(&self) {
@@ -127,13 +129,14 @@ impl Case<'_> {
         for block in
             blocks.iter().filter(|block| ["code", "table", "item", "paragraph"].contains(&block.kind))
         {
-            let end = block.start + self.text[block.start..block.end].trim_end().len();
+            let text = &self.text[block.start..block.end];
+            let (start, end) = (block.end - text.trim_start().len(), block.start + text.trim_end().len());
             let cut = self.chunks.iter().any(|chunk| {
                 let at = chunk.start_byte as usize;
-                block.start < at && at < end
+                start < at && at < end
             });
             if cut {
-                let (start, end) = (self.unit_start(block.start), self.blank_end(end));
+                let (start, end) = (self.unit_start(start), self.blank_end(end));
                 let tokens = (self.count)(&self.text[start..end]);
                 assert!(
                     tokens > self.cap as usize,
@@ -181,8 +184,11 @@ impl Case<'_> {
                 continue;
             }
             if self.chunks.iter().any(|chunk| (start..=end).contains(&(chunk.start_byte as usize))) {
-                // With the headings right before it, which stay with it in turn.
-                let headings = blocks[..index].iter().rev().take_while(|block| block.kind == "heading");
+                // With the headings right before it or before the lists and quotes that begin with it:
+                // those stay with it in turn.
+                let before = blocks[..index].iter().rev();
+                let opens = |block: &&Block| block.kind == "heading" || block.end >= paragraph.end;
+                let headings = before.take_while(opens).filter(|block| block.kind == "heading");
                 let first = headings.last().map_or(paragraph.start, |heading| heading.start);
                 let (first, last) = (self.line_start(first), self.blank_end(self.end_of(next)));
                 let tokens = (self.count)(&self.text[first..last]) + self.crumb_around(first, last);
@@ -309,9 +315,13 @@ impl Case<'_> {
         self.text[self.body..at].rfind('\n').map_or(self.body, |newline| self.body + newline + 1)
     }
 
-    /// The line's start; blank lines at the beginning belong to the first line that is not.
+    /// The line's start, for a blank one that of the line before it; blank lines at the beginning
+    /// belong to the first line that is not.
     fn unit_start(&self, at: usize) -> usize {
-        let start = self.line_start(at);
+        let line = &self.text[self.line_start(at)..];
+        let blank = line.split('\n').next().is_none_or(|line| line.trim().is_empty());
+        let text = &self.text[self.body..if blank { self.line_start(at) } else { at }];
+        let start = self.line_start(self.body + if blank { text.trim_end().len() } else { text.len() });
         if self.text[self.body..start].trim().is_empty() { self.body } else { start }
     }
 

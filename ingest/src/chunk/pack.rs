@@ -67,10 +67,10 @@ impl Document<'_> {
         let mut current = Run { from: 0, to: 0, height: 1, more: Vec::new() };
         while let Some(block) = self.parsed.blocks.get(index) {
             index = block.skip as usize;
+            let (start, end) = self.reach(block, done);
             let is_heading = block.kind == BlockKind::Heading;
             if is_heading {
                 let level = levels.next().map_or(1, |heading| heading.level);
-                let start = self.units.holding(block.start, done);
                 if after_heading {
                     current.height = current.height.min(level);
                     current.more.push((start, level));
@@ -82,8 +82,8 @@ impl Document<'_> {
                     }
                     current.height = level;
                 }
-                done = start;
             }
+            done = end;
             after_heading = is_heading;
         }
         current.to = self.units.len();

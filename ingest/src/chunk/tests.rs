@@ -7,7 +7,7 @@ use lectern_index::fingerprint::ChunkSettings;
 use lectern_index::tokens::Tokenizer;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngSeed, TestRunner};
 use rayon::prelude::*;
 
 use super::laws::Case;
@@ -76,9 +76,7 @@ fn corpora() -> Vec<(PathBuf, String)> {
 
 fn on_corpora(cap: u32, overlap: u32, name: &str) {
     corpora().par_iter().for_each(|(path, text)| {
-        let real = path.is_absolute() || path.exists();
-        let laws = |case: &Case<'_>| if real { case.check() } else { case.check_spans() };
-        let result = std::panic::catch_unwind(|| check_with(text, cap, overlap, name, laws));
+        let result = std::panic::catch_unwind(|| check(text, cap, overlap, name));
         assert!(result.is_ok(), "{} at {cap}", path.display());
     });
 }
@@ -123,36 +121,9 @@ fn cases() -> ProptestConfig {
     }
 }
 
-/// The laws of structure over generated Markdown, where `PROPTEST_CASES` says how many: they still
-/// find rare documents that break one (an introduction inside a quote, parted from its code block).
-/// Until they do not, a change must not fail by chance for what it did not do; real documentation
-/// is held to the same laws at every run.
-fn structure(overlap: impl Strategy<Value = u32>, name: &str) {
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        eprintln!("skipped: set PROPTEST_CASES to hold generated documents to the laws of structure");
-        return;
-    }
-    let input = (nasty::document(), prop::sample::select(vec![16_u32, 24, 40, 100, 300]), overlap);
-    let result = TestRunner::default().run(&input, |(text, cap, overlap)| {
-        check_with(&text, cap, overlap, name, |case| case.check_structure());
-        Ok(())
-    });
-    assert!(result.is_ok(), "{result:?}");
-}
-
-#[test]
-fn nasty_documents_keep_the_laws_of_structure() {
-    structure(Just(0), "cl100k_base");
-}
-
-#[test]
-fn nasty_documents_keep_the_laws_of_structure_with_overlap() {
-    structure(0_u32..60, "cl100k_base");
-}
-
-#[test]
-fn nasty_documents_keep_the_laws_of_structure_of_o200k() {
-    structure(Just(0), "o200k_base");
+/// Caps at which rules get into each other's way, and one that is used.
+fn caps() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![16_u32, 24, 40, 100, 300])
 }
 
 proptest! {
@@ -166,5 +137,34 @@ proptest! {
     #[test]
     fn nasty_documents_keep_the_laws_of_spans_of_o200k(text in nasty::document(), cap in 16_u32..200) {
         check_with(&text, cap, 0, "o200k_base", |case| case.check_spans());
+    }
+}
+
+/// The same documents at every run where `PROPTEST_CASES` does not ask for more: about one in some
+/// thousands still breaks a law of structure (a heading that begins with a line of white space, at
+/// a tiny cap), and a change must not fail by chance for what it did not do.
+fn structure() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => cases(),
+        None => ProptestConfig { rng_seed: RngSeed::Fixed(1), ..cases() },
+    }
+}
+
+proptest! {
+    #![proptest_config(structure())]
+
+    #[test]
+    fn nasty_documents_keep_the_laws_of_structure(text in nasty::document(), cap in caps()) {
+        check_with(&text, cap, 0, "cl100k_base", |case| case.check_structure());
+    }
+
+    #[test]
+    fn nasty_documents_keep_the_laws_of_structure_with_overlap(text in nasty::document(), cap in caps(), overlap in 0_u32..60) {
+        check_with(&text, cap, overlap, "cl100k_base", |case| case.check_structure());
+    }
+
+    #[test]
+    fn nasty_documents_keep_the_laws_of_structure_of_o200k(text in nasty::document(), cap in caps()) {
+        check_with(&text, cap, 0, "o200k_base", |case| case.check_structure());
     }
 }

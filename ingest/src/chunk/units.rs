@@ -56,11 +56,12 @@ impl Units {
         };
         let (mut start, mut seen) = (parsed.body as usize, parsed.body as usize);
         let mut index = 0;
-        // The first block takes the blank lines before it; a block that begins inside a line (to
-        // Markdown a carriage return alone ends one) or is white space goes to the block before.
+        // The first block takes the blank lines before it, and no link definitions; a block that begins
+        // inside a line (to Markdown a carriage return alone ends one) or is white space goes to the
+        // block before.
         while let Some(block) = parsed.blocks.get(index) {
             let newline = text[seen..block.start as usize].rfind('\n').map(|newline| seen + newline + 1);
-            if let Some(line) = newline.filter(|_| index > 0)
+            if let Some(line) = newline.filter(|&line| !text[start..line].trim().is_empty())
                 && !is_blank(&text[line..])
             {
                 counter.block(start, line, fine);

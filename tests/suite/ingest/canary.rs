@@ -52,6 +52,9 @@ fn a_build_that_lost_answers_waits_until_it_has_them() {
     let error = source["error"].as_str().expect("an error");
     assert!(error.contains("what does the gecko eat") && error.contains("canary_max_loss"), "{error}");
     assert_eq!(served(&workspace), old);
+    let (_, status, _) = workspace.run(&["status"]);
+    assert!(status.contains("is filling: 1 sources, 8 documents"), "{status}");
+    assert!(status.contains("stays at the state below"), "{status}");
     // It is not forgotten, whether something changes or not, and allowed where that is said.
     assert_eq!(workspace.sync(&with(&[&OTHER, &CANARY])).0, 6);
     let allowed = workspace.synced(&with(&[&OTHER, &CANARY, &["--set", "sync.canary_max_loss=0.2"]]));

@@ -2,6 +2,7 @@
 
 mod end;
 mod faults;
+mod kill;
 mod mend;
 mod once;
 mod refused;

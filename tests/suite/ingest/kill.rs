@@ -1,190 +1,211 @@
 //! SIGKILL at any moment of a sync, while somebody reads without pause.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) mod corpus;
+mod reader;
+mod small_disk;
+
+use std::io::{Seek, SeekFrom, Write};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::mend::damage;
 use super::workspace::Workspace;
 use crate::programs::{self, Server};
+use corpus::{Tree, check_out, commit, commit_of};
+use reader::{Reader, call};
+use small_disk::SmallDisk;
 
-/// Documents that answer the reader's query; fewer than the 50 results a search gives.
-const MARKED: usize = 40;
-/// Documents that only make a sync take its time.
-const FILLING: usize = 160;
-
-type Tree = BTreeMap<String, String>;
-
-/// The documents of a commit. Marked ones say which commit they are of; some come, go and move.
-fn commit(k: u64) -> Tree {
-    let mut tree = Tree::new();
-    for i in 0..MARKED as u64 {
-        let path = match i % 4 {
-            0 => format!("stays/{i}.md"),
-            1 => format!("moves/{}/{i}.md", (k + i) % 3),
-            2 if (k + i).is_multiple_of(2) => format!("comes/{i}.md"),
-            2 => continue,
-            _ => format!("still/{i}.md"),
-        };
-        let version = if i % 4 == 3 { 0 } else { k };
-        tree.insert(path, format!("# Paper {i}\n\nbeacon number {i} of commit-{version}-end.\n"));
-    }
-    for i in 0..FILLING as u64 {
-        let version = if i.is_multiple_of(3) { k } else { 0 };
-        let text = format!("# Filler {i}\n\n{}\n", format!("word{i} value{version} ").repeat(60));
-        tree.insert(format!("filling/{i}.md"), text);
-    }
-    tree
+/// How many syncs are killed: `LECTERN_TEST_KILLS`, else 25; other laws than the first, which cost
+/// as much again, take a part of them.
+pub(crate) fn kills(part: u64) -> u64 {
+    let all = std::env::var("LECTERN_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(25);
+    u64::max(all / part, 1)
 }
 
-fn check_out(docs: &Path, tree: &Tree) {
-    if docs.exists() {
-        std::fs::remove_dir_all(docs).expect("a removed folder");
+/// Random numbers that `LECTERN_TEST_SEED` repeats (xorshift64*).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn seeded() -> Self {
+        let given = std::env::var("LECTERN_TEST_SEED").ok().and_then(|n| n.parse().ok());
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let seed = given.unwrap_or_else(|| now().map_or(1, |now| now.as_nanos() as u64) | 1);
+        let thread = std::thread::current();
+        eprintln!("{}: LECTERN_TEST_SEED={seed}", thread.name().unwrap_or_default());
+        Self(seed)
     }
-    for (path, text) in tree {
-        let file = docs.join(path);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        std::fs::write(file, text).expect("a written file");
+
+    /// A number from 0 to 1.
+    pub(crate) fn next(&mut self) -> f64 {
+        let Self(state) = self;
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
-#[test]
-fn killed_at_any_moment_a_sync_leaves_the_old_or_the_new() {
-    let kills: u64 = std::env::var("LECTERN_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(25);
-    let seed: u64 =
-        std::env::var("LECTERN_TEST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or_else(|| {
-            std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(1, |now| now.as_nanos() as u64)
-                | 1
-        });
-    eprintln!("LECTERN_TEST_SEED={seed} LECTERN_TEST_KILLS={kills}");
-    kill_syncs(&Workspace::new(&[]), kills, seed);
-}
-
-/// Kills syncs into the workspace's index at random moments while somebody reads it.
-pub(crate) fn kill_syncs(workspace: &Workspace, kills: u64, seed: u64) {
+/// Publishes commits 0 and 1; how long the second took.
+fn begin(workspace: &Workspace) -> Duration {
     check_out(&workspace.docs(), &commit(0));
     workspace.synced(&[]);
     check_out(&workspace.docs(), &commit(1));
     let started = Instant::now();
     workspace.synced(&[]);
-    let whole = started.elapsed();
+    started.elapsed()
+}
 
-    let server = Server::start(&workspace.index());
-    let newest = Arc::new(AtomicU64::new(1));
-    let stop = Arc::new(AtomicBool::new(false));
-    let reader = std::thread::spawn({
-        let (address, newest, stop) = (server.url("/mcp"), newest.clone(), stop.clone());
-        move || read_on(&address, &newest, &stop)
-    });
+/// Starts a command and kills it after `wait`. Its exit code if that came too late.
+pub(crate) fn kill(command: &mut Command, wait: impl FnOnce(&mut Child)) -> Option<i32> {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a child");
+    wait(&mut child);
+    let _ = child.kill();
+    child.wait().expect("a child").code()
+}
 
-    let mut random = seed;
-    let mut survived = 0;
+/// One commit after another with what `sync` gives, each killed, while a reader reads. How they
+/// ended.
+fn kill_on(
+    workspace: &Workspace,
+    kills: u64,
+    mut sync: impl FnMut(&mut Random) -> Command,
+) -> Vec<Option<i32>> {
+    let mut random = Random::seeded();
+    let whole = begin(workspace);
+    let reader = Reader::start(&workspace.index());
+    let mut ends = Vec::new();
     for k in 2..2 + kills {
         check_out(&workspace.docs(), &commit(k));
-        newest.store(k, Ordering::SeqCst);
-        let mut child = workspace
-            .ingest(&["sync", "docs"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a child");
-        std::thread::sleep(whole.mul_f64(next(&mut random) * 1.1));
-        let _ = child.kill();
-        survived += u64::from(child.wait().expect("a child").success());
-        assert!(!reader.is_finished(), "the reader found something wrong");
+        reader.may_see(k);
+        let mut command = sync(&mut random);
+        let moment = whole.mul_f64(random.next() * 1.1);
+        ends.push(kill(&mut command, |_| std::thread::sleep(moment)));
+        reader.is_content();
     }
-    stop.store(true, Ordering::SeqCst);
-    let reads = reader.join().expect("every read was whole");
-    eprintln!("{kills} kills, {survived} came too late, {reads} reads");
-    assert!(survived < kills || kills == 0, "no sync was ever killed");
+    let reads = reader.stop();
+    let killed = ends.iter().filter(|end| end.is_none()).count();
+    eprintln!("{kills} syncs, {killed} killed, the others ended with {:?}, {reads} reads", others(&ends));
+    ends
+}
 
+/// The exit codes of those that were not killed.
+fn others(ends: &[Option<i32>]) -> Vec<i32> {
+    ends.iter().flatten().copied().collect()
+}
+
+/// One clean sync ends where a fresh index does.
+fn ends_well(workspace: &Workspace) {
     workspace.synced(&[]);
     workspace.verified();
     assert_eq!(workspace.export(), workspace.fresh_export());
 }
 
-/// A number from 0 to 1 (xorshift64*).
-fn next(state: &mut u64) -> f64 {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
+#[test]
+fn killed_at_any_moment_a_sync_leaves_the_old_or_the_new() {
+    kill_syncs(&Workspace::new(&[]), kills(1));
 }
 
-/// Searches, lists and fetches until told to stop; panics at anything but a whole commit that is no
-/// older than the one before. Returns how often it read.
-fn read_on(address: &str, newest: &AtomicU64, stop: &AtomicBool) -> u64 {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-        let (mut reads, mut last) = (0, 0);
-        while !stop.load(Ordering::SeqCst) {
-            let query = json!({ "query": "beacon number", "max_results": 50, "max_tokens": 20000 });
-            let found = call(&client, address, "search_docs", query).await;
-            let hits: Tree = found["results"]
-                .as_array()
-                .expect("results")
-                .iter()
-                .map(|hit| (string(&hit["path"]), string(&hit["content"])))
-                .collect();
-            let k = commit_of(&hits.values().cloned().collect::<Vec<_>>().join("\n"));
-            let expected: Tree =
-                commit(k).into_iter().filter(|(path, _)| !path.starts_with("filling/")).collect();
-            assert_eq!(hits, expected, "a search sees commit {k}, and that one whole");
-            assert!(last <= k && k <= newest.load(Ordering::SeqCst), "commit {k} after {last}");
-            last = k;
+/// Kills syncs into the workspace's index at random moments while somebody reads it.
+pub(crate) fn kill_syncs(workspace: &Workspace, kills: u64) {
+    let ends = kill_on(workspace, kills, |_| workspace.ingest(&["sync", "docs"]));
+    assert!(ends.contains(&None), "no sync was ever killed");
+    assert!(others(&ends).iter().all(|&code| code == 0), "{ends:?}");
+    ends_well(workspace);
+}
 
-            let listed = call(&client, address, "list_docs", json!({ "path_prefix": "moves/" })).await;
-            let paths: Vec<String> = listed["documents"]
-                .as_array()
-                .expect("documents")
-                .iter()
-                .map(|document| string(&document["path"]))
-                .collect();
-            let matching = (last..=newest.load(Ordering::SeqCst)).any(|k| {
-                commit(k).into_keys().filter(|path| path.starts_with("moves/")).eq(paths.iter().cloned())
-            });
-            assert!(matching, "a list shows one commit: {paths:?}");
+#[test]
+fn killed_while_the_disk_is_full_a_sync_leaves_the_old_or_the_new() {
+    let workspace = Workspace::with_index_in("disk");
+    let disk = SmallDisk::mount(workspace.index().parent().expect("its folder"));
+    let ends = kill_on(&workspace, kills(3), |random| {
+        // From no room at all to about what a sync takes.
+        let room = random.next() * 1.5 * disk.used() as f64;
+        disk.with_room(room as u64, &workspace.ingest(&["sync", "docs"]))
+    });
+    assert!(ends.contains(&None), "no sync was ever killed");
+    assert!(others(&ends).iter().all(|code| [0, 5].contains(code)), "{ends:?}");
+    // One that is not killed says so.
+    let before = workspace.export();
+    let (code, _, error) =
+        programs::text(programs::run(&mut disk.with_room(0, &workspace.ingest(&["sync", "docs"]))));
+    assert!(code == 5 && error.contains("lectern.db"), "{code}: {error}");
+    assert_eq!(workspace.export(), before);
+    disk.make_room();
+    ends_well(&workspace);
+}
 
-            let path = "stays/0.md";
-            let fetched = call(&client, address, "fetch_doc", json!({ "path": path })).await;
-            let k = commit_of(&string(&fetched["content"]));
-            assert_eq!(string(&fetched["content"]), commit(k)[path], "a document is whole");
-            reads += 3;
+#[test]
+fn killed_and_robbed_of_its_ledger_a_sync_leaves_the_old_or_the_new() {
+    let workspace = Workspace::new(&[]);
+    let ends = kill_on(&workspace, kills(5), |_| {
+        damage(
+            &workspace,
+            "DELETE FROM ledger_documents; DELETE FROM ledger_sources; DELETE FROM ledger_failures",
+        );
+        workspace.ingest(&["sync", "docs"])
+    });
+    assert!(ends.contains(&None), "no sync was ever killed");
+    assert!(others(&ends).iter().all(|&code| code == 0), "{ends:?}");
+    ends_well(&workspace);
+}
+
+/// Nobody reads meanwhile: a log that is damaged under a reader is a broken disk, which nothing
+/// helps against.
+#[test]
+fn killed_and_its_log_damaged_a_sync_leaves_the_old_or_the_new() {
+    let workspace = Workspace::new(&[]);
+    let mut random = Random::seeded();
+    let whole = begin(&workspace);
+    let log = workspace.root().join("lectern.db-wal");
+    let (mut damaged, mut missed) = (0, 0);
+    let (mut last, mut k) = (1, 1);
+    while damaged < kills(5) && missed < 10 * kills(5) {
+        k += 1;
+        check_out(&workspace.docs(), &commit(k));
+        let before = std::fs::read(workspace.index()).expect("the index");
+        // Sooner after each that came too late.
+        let moment = whole.mul_f64(random.next() * 0.5 / (1 + missed) as f64);
+        kill(&mut workspace.ingest(&["sync", "docs"]), |child| {
+            // Before that there is nothing to damage.
+            let empty = || std::fs::metadata(&log).map_or(0, |log| log.len()) == 0;
+            while empty() && child.try_wait().expect("a child").is_none() {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(moment);
+        });
+        let length = std::fs::metadata(&log).map_or(0, |log| log.len());
+        // Where the log is being moved into the database, which is after a publish, both are needed.
+        if length > 0 && before == std::fs::read(workspace.index()).expect("the index") {
+            let mut file = std::fs::OpenOptions::new().write(true).open(&log).expect("the log");
+            let at = (random.next() * length as f64) as u64;
+            file.seek(SeekFrom::Start(at)).expect("a position");
+            file.write_all(&[0xa5; 64]).expect("damage");
+            damaged += 1;
+        } else {
+            missed += 1;
         }
-        reads
-    })
+        let now = published(&workspace.export());
+        assert!(last <= now && now <= k, "commit {now} after {last}");
+        last = now;
+    }
+    eprintln!("{damaged} logs damaged, {missed} kills came too late for that, {last} published last");
+    assert_eq!(damaged, kills(5), "too few logs were damaged");
+    ends_well(&workspace);
 }
 
-/// The greatest commit that a text names.
-fn commit_of(text: &str) -> u64 {
-    let numbers = text.split("commit-").skip(1).filter_map(|rest| rest.split("-end").next()?.parse().ok());
-    numbers.max().expect("a commit is named")
-}
-
-fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
-}
-
-async fn call(client: &reqwest::Client, address: &str, tool: &str, arguments: Value) -> Value {
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
-    let request = client
-        .post(address)
-        .header("accept", "application/json, text/event-stream")
-        .header("mcp-protocol-version", "2025-06-18")
-        .json(&body);
-    let response = request.send().await.expect("an answer");
-    let status = response.status();
-    let text = response.text().await.expect("a body");
-    let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}"));
-    assert_ne!(answer["result"]["isError"], true, "{text}");
-    answer["result"]["structuredContent"].clone()
+/// Which commit an export is of: that one whole.
+pub(crate) fn published(export: &str) -> u64 {
+    let mut texts = Tree::new();
+    for line in export.lines() {
+        let chunk: serde_json::Value = serde_json::from_str(line).expect("a JSON object a line");
+        let text = |key: &str| chunk[key].as_str().expect(key).to_owned();
+        texts.entry(text("path")).or_default().push_str(&text("text"));
+    }
+    let k = commit_of(&texts.values().cloned().collect::<Vec<_>>().join("\n"));
+    assert_eq!(texts, commit(k), "commit {k} is published whole");
+    k
 }
 
 #[test]
@@ -202,7 +223,7 @@ fn serve_answers_while_and_after_a_backup_is_restored() {
             let client = reqwest::Client::new();
             let fetched =
                 call(&client, &server.url("/mcp"), "fetch_doc", json!({ "path": "stays/0.md" })).await;
-            commit_of(&string(&fetched["content"]))
+            commit_of(fetched["content"].as_str().expect("content"))
         })
     };
     assert_eq!(stays(), 1);

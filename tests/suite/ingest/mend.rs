@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use super::workspace::{Workspace, page};
 
 /// Runs SQL on the index behind the programs' backs.
-fn damage(workspace: &Workspace, sql: &str) {
+pub(super) fn damage(workspace: &Workspace, sql: &str) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let options =

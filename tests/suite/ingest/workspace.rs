@@ -10,14 +10,15 @@ use crate::programs;
 /// Documents in `docs`, an index beside them; both gone when dropped.
 pub(crate) struct Workspace {
     folder: tempfile::TempDir,
-    /// Where the index is, if not in the folder.
-    url: Option<String>,
+    /// A file or a URL.
+    index: PathBuf,
 }
 
 impl Workspace {
     /// With these documents.
     pub(crate) fn new(documents: &[(&str, &str)]) -> Self {
-        let workspace = Self { folder: tempfile::tempdir().expect("a temporary folder"), url: None };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let workspace = Self { index: folder.path().join("lectern.db"), folder };
         std::fs::create_dir(workspace.docs()).expect("a folder");
         for (path, text) in documents {
             workspace.write(path, text);
@@ -36,7 +37,16 @@ impl Workspace {
 
     /// With its index elsewhere; the ledger stays in the folder.
     pub(crate) fn with_index(self, url: String) -> Self {
-        Self { url: Some(url), ..self }
+        Self { index: url.into(), ..self }
+    }
+
+    /// With no documents, and an index in a folder of its own.
+    pub(crate) fn with_index_in(folder: &str) -> Self {
+        let mut workspace = Self::new(&[]);
+        let folder = workspace.root().join(folder);
+        std::fs::create_dir(&folder).expect("a folder");
+        workspace.index = folder.join("lectern.db");
+        workspace
     }
 
     /// Everything lies below it.
@@ -51,7 +61,7 @@ impl Workspace {
 
     /// The index: a file or a URL.
     pub(crate) fn index(&self) -> PathBuf {
-        self.url.as_ref().map_or_else(|| self.root().join("lectern.db"), PathBuf::from)
+        self.index.clone()
     }
 
     /// Writes a document.

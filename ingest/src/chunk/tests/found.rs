@@ -46,3 +46,50 @@ fn a_line_that_begins_with_a_carriage_return_is_a_line() {
         check(&text, cap, 0, "o200k_base");
     }
 }
+
+#[test]
+fn a_heading_gives_way_to_nothing_but_the_cap_and_an_introduction_in_a_quote_to_it() {
+    check("#  qjwepu\n1. > ote\n   >```\n   > \n   >```\n   > qdflpae\n", 24, 0, "cl100k_base");
+    check("#\n\r1. 1. bcv か글。AaAuvb\n", 16, 0, "cl100k_base");
+}
+
+#[test]
+fn blocks_of_white_space_share_no_line_with_others() {
+    for (text, cap) in [
+        ("\u{feff}1. aAaAa\n1. \n   ```\r\n\u{3000}\n", 16),
+        ("\u{feff}1. Aa\n1.``\r\n   ```\r\n\u{3000}\n=\r", 16),
+        (
+            ">aAefjwq aotvQeubvAa bbfv._.a.`BpmjzApxa efaaAaAacv0vffjcrf0a0a0a0a0gchb0a0jba0000AaAcbqmbfag  Acfamjbrb eabaeqbpnbt**a*👨 `.`\r\n>```\n>```\n\u{3000}\n",
+            40,
+        ),
+    ] {
+        check(text, cap, 0, "cl100k_base");
+    }
+}
+
+#[test]
+fn blank_lines_with_carriage_returns_belong_to_the_line_before() {
+    check("\r  aczbbd*{&\n\r \r  \n\r    \n\r    \n", 16, 0, "cl100k_base");
+    check(
+        "=\n\r- |`a___.a__a_`|b\n\r  |---|---|\r \n\r-  字한한な글。 \u{fe0f}😀👨b`._.a._a_`",
+        24,
+        0,
+        "cl100k_base",
+    );
+}
+
+#[test]
+fn link_definitions_before_the_first_block_are_no_part_of_it() {
+    let text = format!("[a{}]: /b\n\u{1b}^1]: note\n\n    more\n\n> [!N\n\n**# h\n", "\u{fffd}".repeat(44));
+    for cap in 16..40 {
+        check(&text, cap, 0, "cl100k_base");
+    }
+}
+
+#[test]
+fn a_paragraph_that_begins_with_white_space_begins_behind_it() {
+    let text = "  t\n  omm\n\r\u{2028}\naaaaa aaaa`a.aa_a.aa..`:\n";
+    for cap in 16..40 {
+        check(text, cap, 0, "cl100k_base");
+    }
+}

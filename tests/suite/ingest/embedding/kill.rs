@@ -1,0 +1,59 @@
+//! SIGKILL at any moment of a sync that embeds.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use lectern_index::chunk::Hash;
+
+use crate::ingest::kill::corpus::{check_out, commit};
+use crate::ingest::kill::{Random, kill, kills, published};
+use crate::ingest::workspace::Workspace;
+use crate::openai::Hybrid;
+
+/// How often a commit is tried: what was paid for at the first time is not paid for at the second.
+const TRIES: u64 = 3;
+
+#[test]
+fn killed_at_any_moment_a_sync_pays_once_and_publishes_whole() {
+    let hybrid = Hybrid::of(Workspace::new(&[]));
+    let docs = hybrid.workspace.docs();
+    let mut random = Random::seeded();
+    check_out(&docs, &commit(0));
+    hybrid.synced(&[]);
+    check_out(&docs, &commit(1));
+    let started = Instant::now();
+    hybrid.openai.latency(Duration::from_millis(100));
+    hybrid.synced(&[]);
+    let whole = started.elapsed();
+    hybrid.openai.take_counts();
+
+    let (mut last, mut killed, mut free) = (1, 0, 0);
+    for n in 0..kills(3) {
+        let k = 2 + n / TRIES;
+        check_out(&docs, &commit(k));
+        let stored: BTreeSet<Hash> = hybrid.cached().into_iter().collect();
+        // Later ones find more in the cache and take less time.
+        let moment = whole.mul_f64(random.next() * 0.8);
+        let end = kill(&mut hybrid.ingest(&["sync", "docs"]), |_| std::thread::sleep(moment));
+        assert!([None, Some(0)].contains(&end), "{end:?}");
+        killed += u64::from(end.is_none());
+        let counts = hybrid.openai.take_counts();
+        let again = counts.answered.keys().filter(|text| stored.contains(&Hash::of(text.as_bytes())));
+        assert_eq!(again.count(), 0, "what is stored is not asked for");
+        free += u64::from(counts.requests == 0);
+        let now = published(&hybrid.run(&["export"]).1);
+        assert!(last <= now && now <= k, "commit {now} after {last}");
+        last = now;
+    }
+    eprintln!("{killed} of {} killed, {free} asked for nothing, {last} published last", kills(3));
+    assert!(killed > 0, "no sync was ever killed");
+
+    hybrid.openai.recover();
+    hybrid.synced(&[]);
+    hybrid.vectors_are_right();
+    hybrid.verified();
+    let fresh = Hybrid::of(Workspace::new(&[]));
+    check_out(&fresh.workspace.docs(), &commit(2 + (kills(3) - 1) / TRIES));
+    fresh.synced(&[]);
+    assert_eq!(hybrid.export(), fresh.export(), "vectors and all");
+}
