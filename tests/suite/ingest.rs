@@ -1,8 +1,8 @@
 //! `lectern-ingest`, run from outside.
 
-mod canary;
-mod daemon;
-mod embedding;
+pub(crate) mod canary;
+pub(crate) mod daemon;
+pub(crate) mod embedding;
 mod exits;
 mod hostile;
 pub(crate) mod kill;

@@ -1,10 +1,13 @@
 //! An index in a real Qdrant is what an index in a file is. `LECTERN_TEST_QDRANT_URL` names one (its
 //! gRPC address), or `LECTERN_TEST_QDRANT_BIN` a program to start; without either these tests run on
-//! files alone, or say that they were skipped.
+//! files alone, or say that they were skipped. With `LECTERN_TEST_QDRANT_FAULTS=1` all of them go
+//! through a network that delays, cuts and reorders.
 
+mod again;
 mod agree;
 mod contract;
 mod copy;
+mod daemon;
 mod down;
 mod faults;
 mod hybrid;
@@ -13,28 +16,55 @@ mod kill;
 mod mend;
 mod proxy;
 mod server;
+mod tls;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use proxy::Proxy;
 use server::Qdrant;
 
 use crate::ingest::workspace::Workspace;
 
-/// A Qdrant that all tests may use; `None` where there is none.
+/// Where the Qdrant of all tests is, and what runs as long as they do.
+struct Shared {
+    url: String,
+    _own: Option<Qdrant>,
+    _proxy: Option<Proxy>,
+}
+
+/// A Qdrant that all tests may use; `None` where there is none. With `LECTERN_TEST_QDRANT_FAULTS` it
+/// is reached over a bad network.
 fn shared() -> Option<&'static str> {
-    static SHARED: OnceLock<Option<(String, Option<Qdrant>)>> = OnceLock::new();
-    let shared = SHARED.get_or_init(|| match std::env::var("LECTERN_TEST_QDRANT_URL") {
-        Ok(url) => Some((url, None)),
-        Err(_) => Qdrant::start(&[]).map(|own| {
-            own.ends_with_the_tests();
-            (own.url(), Some(own))
-        }),
+    static SHARED: OnceLock<Option<Shared>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| {
+        let (url, own) = match std::env::var("LECTERN_TEST_QDRANT_URL") {
+            Ok(url) => (url, None),
+            Err(_) => {
+                let own = Qdrant::start(&[])?;
+                own.ends_with_the_tests();
+                (own.url(), Some(own))
+            }
+        };
+        if std::env::var_os("LECTERN_TEST_QDRANT_FAULTS").is_none() {
+            return Some(Shared { url, _own: own, _proxy: None });
+        }
+        let proxy = Proxy::before(local_port(&url).expect("a Qdrant on this machine"));
+        proxy.delay(Duration::from_millis(1));
+        proxy.reorder();
+        proxy.unsteady();
+        Some(Shared { url: proxy.url(), _own: own, _proxy: Some(proxy) })
     });
     if shared.is_none() {
         eprintln!("skipped: neither LECTERN_TEST_QDRANT_URL nor LECTERN_TEST_QDRANT_BIN is set");
     }
-    shared.as_ref().map(|(url, _)| url.as_str())
+    shared.as_ref().map(|shared| shared.url.as_str())
+}
+
+/// The port, where a URL is one of this machine.
+fn local_port(url: &str) -> Option<u16> {
+    url.strip_prefix("http://127.0.0.1:")?.parse().ok()
 }
 
 /// A name that no other collection has.

@@ -5,7 +5,7 @@ mod budgets;
 mod client;
 mod commands;
 mod crates;
-mod embedding;
+pub(crate) mod embedding;
 mod generations;
 mod http;
 mod outline;

@@ -18,12 +18,15 @@ pub(crate) fn table(sets: &[Set], before: &Results, after: &Results) -> String {
                 continue;
             };
             let mut differences: Vec<(f64, f64, &Question)> = Vec::new();
+            let (mut asked, mut same) = (0, 0);
             for question in &set.questions {
                 let (Some(then), Some(now)) =
                     (then.queries.get(&question.qid), now.queries.get(&question.qid))
                 else {
                     continue;
                 };
+                asked += 1;
+                same += usize::from(then.found.first() == now.found.first());
                 let (then, now) = (then.quality.ndcg10, now.quality.ndcg10);
                 if (now - then).abs() > EQUAL {
                     differences.push((then, now, question));
@@ -33,7 +36,7 @@ pub(crate) fn table(sets: &[Set], before: &Results, after: &Results) -> String {
             let won = differences.iter().filter(|(then, now, _)| now > then).count();
             let _ = writeln!(
                 out,
-                "\n{}, {mode}: nDCG@10 {:.3} -> {:.3}, {won} better, {} worse",
+                "\n{}, {mode}: nDCG@10 {:.3} -> {:.3}, {won} better, {} worse; {same} of {asked} with the same first document",
                 set.name,
                 then.quality.ndcg10,
                 now.quality.ndcg10,

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use qdrant_client::QdrantError;
 
+/// What rustls calls a certificate that is no good.
+const UNTRUSTED: &str = "InvalidCertificate";
+
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -23,6 +26,7 @@ pub fn trouble(error: &QdrantError) -> Trouble {
         QdrantError::ResourceExhaustedError { retry_after_seconds, .. } => {
             Trouble::Passing(Some(Duration::from_secs(*retry_after_seconds)))
         }
+        QdrantError::ResponseError { status } if status.message().contains(UNTRUSTED) => Trouble::Lasting,
         // The codes of gRPC (https://grpc.io/docs/guides/status-codes/), which the client has no name for.
         QdrantError::ResponseError { status } => match status.code() as i32 {
             5 => Trouble::Missing,
@@ -47,13 +51,25 @@ pub fn reason(error: &QdrantError) -> String {
     // The client prints a failed connection as a chain of structs: the last of it says what happened.
     let said = match said.split_once("Failed to connect to ") {
         Some((_, rest)) if rest.contains("Connection refused") => "nothing answers there".to_owned(),
+        Some((_, rest)) if rest.contains(UNTRUSTED) => {
+            format!(
+                "its certificate is not trusted: where your own authority signed it, SSL_CERT_FILE names that authority's certificate ({rest})"
+            )
+        }
+        Some((_, rest)) if rest.contains("InvalidContentType") => {
+            "it does not speak TLS there: use http://".to_owned()
+        }
         Some((_, rest)) => format!("no connection: {rest}"),
         None => said,
     };
     match trouble(error) {
         Trouble::Denied => format!("{said} (check QDRANT_API_KEY)"),
         Trouble::Missing => format!("{said} (check index.url and index.collection)"),
-        Trouble::Passing(_) => format!("{said} (check that Qdrant runs and answers gRPC there, port 6334)"),
+        Trouble::Passing(_) => {
+            format!(
+                "{said} (check that Qdrant runs and answers gRPC there: port 6334, https:// where it has TLS)"
+            )
+        }
         Trouble::Lasting => said,
     }
 }

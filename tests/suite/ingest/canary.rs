@@ -13,10 +13,9 @@ fn with<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
     parts.concat()
 }
 
-/// Documents about one animal each, and a question for each.
-fn zoo() -> Workspace {
+/// Fills a workspace with documents about one animal each, and a question for each.
+fn zoo(workspace: Workspace) -> Workspace {
     let animals = ["aardvark", "badger", "capybara", "dingo", "echidna", "ferret", "gecko", "heron"];
-    let workspace = Workspace::new(&[]);
     let mut set = String::new();
     for animal in animals {
         workspace.write(&format!("{animal}.md"), format!("# The {animal}\n\nWhat the {animal} eats.\n"));
@@ -40,7 +39,12 @@ fn served(workspace: &Workspace) -> String {
 
 #[test]
 fn a_build_that_lost_answers_waits_until_it_has_them() {
-    let workspace = zoo();
+    lost_answers_are_waited_for(Workspace::new(&[]));
+}
+
+/// In the index of this workspace.
+pub(crate) fn lost_answers_are_waited_for(workspace: Workspace) {
+    let workspace = zoo(workspace);
     // The first build has nothing to be compared with.
     assert!(workspace.synced(&CANARY)["canary"].is_null());
     let old = served(&workspace);
@@ -76,7 +80,12 @@ fn a_build_that_lost_answers_waits_until_it_has_them() {
 
 #[test]
 fn a_build_of_another_model_is_compared_by_meaning_too() {
-    let hybrid = Hybrid::of(zoo());
+    models_are_compared(Workspace::new(&[]));
+}
+
+/// In the index of this workspace.
+pub(crate) fn models_are_compared(workspace: Workspace) {
+    let hybrid = Hybrid::of(zoo(workspace));
     hybrid.synced(&CANARY);
     let counts = hybrid.openai.take_counts();
     assert_eq!(counts.answered["what does the gecko eat"], 1, "asked for when it could be");

@@ -2,8 +2,8 @@
 
 mod end;
 mod faults;
-mod kill;
+pub(crate) mod kill;
 mod mend;
 mod once;
 mod refused;
-mod summaries;
+pub(crate) mod summaries;

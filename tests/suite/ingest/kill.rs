@@ -138,17 +138,21 @@ fn killed_while_the_disk_is_full_a_sync_leaves_the_old_or_the_new() {
 
 #[test]
 fn killed_and_robbed_of_its_ledger_a_sync_leaves_the_old_or_the_new() {
-    let workspace = Workspace::new(&[]);
-    let ends = kill_on(&workspace, kills(5), |_| {
+    kill_and_rob_syncs(&Workspace::new(&[]), kills(5));
+}
+
+/// The same where each sync finds no ledger.
+pub(crate) fn kill_and_rob_syncs(workspace: &Workspace, kills: u64) {
+    let ends = kill_on(workspace, kills, |_| {
         damage(
-            &workspace,
+            workspace,
             "DELETE FROM ledger_documents; DELETE FROM ledger_sources; DELETE FROM ledger_failures",
         );
         workspace.ingest(&["sync", "docs"])
     });
     assert!(ends.contains(&None), "no sync was ever killed");
     assert!(others(&ends).iter().all(|&code| code == 0), "{ends:?}");
-    ends_well(&workspace);
+    ends_well(workspace);
 }
 
 /// Nobody reads meanwhile: a log that is damaged under a reader is a broken disk, which nothing

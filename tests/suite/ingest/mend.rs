@@ -5,12 +5,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::workspace::{Workspace, page};
 
-/// Runs SQL on the index behind the programs' backs.
+/// Runs SQL on the file with the ledger behind the programs' backs.
 pub(super) fn damage(workspace: &Workspace, sql: &str) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let options =
-            sqlx::sqlite::SqliteConnectOptions::new().filename(workspace.index()).foreign_keys(false);
+            sqlx::sqlite::SqliteConnectOptions::new().filename(workspace.ledger()).foreign_keys(false);
         let mut db = options.connect().await.expect("the index");
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut db).await.expect("legal SQL");
         db.close().await.expect("a closed index");

@@ -64,6 +64,12 @@ impl Workspace {
         self.index.clone()
     }
 
+    /// The file with the ledger: the index itself, or the one beside the documents.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        let is_url = self.index.to_str().is_some_and(|index| index.starts_with("http"));
+        if is_url { self.root().join("ledger.db") } else { self.index() }
+    }
+
     /// Writes a document.
     pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let file = self.docs().join(path);

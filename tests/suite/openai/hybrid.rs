@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use lectern_index::chunk::Hash;
+use lectern_index::document::Document;
 use lectern_index::open::Location;
 use lectern_index::search::Filter;
 use serde_json::Value;
@@ -131,19 +132,27 @@ impl Hybrid {
         assert_eq!(checked, texts.len());
     }
 
-    /// Hashes of the texts that have a vector in the index's cache.
+    /// The documents that are published.
+    pub fn documents(&self) -> Vec<Document> {
+        let location = Location::parse(self.workspace.index().to_str().unwrap()).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            location.open().unwrap().documents(&Filter::default(), None, 100_000).await.unwrap()
+        })
+    }
+
+    /// Hashes of the texts that have a vector in the cache.
     pub fn cached(&self) -> Vec<Hash> {
         let rows: Vec<Vec<u8>> = self.query("SELECT text_hash FROM vectors");
         rows.iter().map(|bytes| Hash::from_bytes(bytes).unwrap()).collect()
     }
 
-    /// The one column of a query on the index's file.
+    /// The one column of a query on the file with the ledger.
     pub fn query<T>(&self, sql: &'static str) -> Vec<T>
     where
         T: Send + Unpin + 'static + sqlx::Type<sqlx::Sqlite> + for<'r> sqlx::Decode<'r, sqlx::Sqlite>,
     {
         use sqlx::{ConnectOptions, Connection};
-        let path = self.workspace.index();
+        let path = self.workspace.ledger();
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(false);
             let mut db = options.connect().await.unwrap();

@@ -1,14 +1,16 @@
 //! Labelled questions find the same in Qdrant as in a file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::contract::paths;
+use super::contract::ask;
 use super::{Collections, shared};
 use crate::ingest::workspace::Workspace;
+use crate::openai::Hybrid;
 use crate::programs::{Server, corpora};
+use crate::serve::embedding::{PATIENT, serve};
 
 /// Documents that count.
 const TOP: usize = 10;
@@ -31,10 +33,11 @@ fn questions(file: &Path) -> Vec<Question> {
     text.lines().filter(|line| !line.trim().is_empty()).map(question).collect()
 }
 
-/// nDCG of a ranking: gains are grades, halved along the logarithm of the place.
+/// nDCG of a ranking, with gain 2^grade - 1.
 fn ndcg(ranking: &[String], grades: &BTreeMap<String, f64>) -> f64 {
-    let dcg = |gains: Vec<f64>| -> f64 {
-        gains.iter().take(TOP).enumerate().map(|(place, gain)| gain / (place as f64 + 2.0).log2()).sum()
+    let dcg = |grades: Vec<f64>| -> f64 {
+        let first = grades.iter().take(TOP).enumerate();
+        first.map(|(place, grade)| (grade.exp2() - 1.0) / (place as f64 + 2.0).log2()).sum()
     };
     let mut best: Vec<f64> = grades.values().copied().collect();
     best.sort_by(|a, b| b.total_cmp(a));
@@ -42,10 +45,13 @@ fn ndcg(ranking: &[String], grades: &BTreeMap<String, f64>) -> f64 {
 }
 
 /// The documents that a question finds, best first.
-fn documents(server: &Server, source: &str, query: &str) -> Vec<String> {
+fn documents(server: &Server, mode: &str, source: &str, query: &str) -> Vec<String> {
     let arguments = json!({ "query": query, "source": source, "max_results": 50, "max_tokens": 20000 });
+    let answer = ask(server, "search_docs", arguments)["structuredContent"].clone();
+    assert_eq!((&answer["mode"], &answer["degraded"]), (&mode.into(), &Value::Null), "{answer}");
     let mut documents: Vec<String> = Vec::new();
-    for path in paths(server, arguments) {
+    for hit in answer["results"].as_array().expect("results") {
+        let path = hit["path"].as_str().expect("a path").to_owned();
         if !documents.contains(&path) {
             documents.push(path);
         }
@@ -53,33 +59,41 @@ fn documents(server: &Server, source: &str, query: &str) -> Vec<String> {
     documents
 }
 
-#[test]
-fn labelled_questions_find_the_same_documents() {
+/// The corpora that have labelled questions: folder, name, questions.
+fn labelled() -> Vec<(String, String, Vec<Question>)> {
+    let beside = |corpus: PathBuf| {
+        let name = corpus.file_name()?.to_str()?.to_owned();
+        let file = corpus.ancestors().nth(2)?.join(format!("eval/{name}.jsonl"));
+        file.is_file().then(|| (corpus.display().to_string(), name, questions(&file)))
+    };
+    corpora().into_iter().filter_map(beside).collect()
+}
+
+/// Asks every question of a file and of Qdrant; both are filled by `sync` and read through `serve`.
+fn agree(
+    mode: &str,
+    sync: impl Fn(&Hybrid, &[&str]) -> (i32, String, String),
+    serve: impl Fn(&Hybrid) -> Server,
+) {
     let Some(url) = shared() else { return };
-    let sets: Vec<_> = corpora()
-        .into_iter()
-        .filter_map(|corpus| {
-            let name = corpus.file_name()?.to_str()?.to_owned();
-            let file = corpus.ancestors().nth(2)?.join(format!("eval/{name}.jsonl"));
-            file.is_file().then(|| (corpus.display().to_string(), name, questions(&file)))
-        })
-        .collect();
+    let sets = labelled();
     if sets.is_empty() {
         eprintln!("skipped: there are no labelled questions beside the corpora");
         return;
     }
     let collections = Collections::at(url);
     let workspaces = [Workspace::new(&[]), Workspace::new(&[]).with_index(collections.index())];
-    let servers = workspaces.each_ref().map(|workspace| {
-        let folders: Vec<&str> = sets.iter().map(|(folder, ..)| folder.as_str()).collect();
-        let (code, _, error) = workspace.run(&[&["sync", "--quiet"][..], &folders].concat());
+    let indexes = workspaces.map(Hybrid::of);
+    let folders: Vec<&str> = sets.iter().map(|(folder, ..)| folder.as_str()).collect();
+    let servers = indexes.each_ref().map(|index| {
+        let (code, _, error) = sync(index, &[&["sync", "--quiet"][..], &folders].concat());
         assert_eq!(code, 0, "{error}");
-        Server::start(&workspace.index())
+        serve(index)
     });
     let (mut asked, mut same, mut sums) = (0, 0, [0.0; 2]);
     for (_, source, questions) in &sets {
         for (query, grades) in questions {
-            let found = servers.each_ref().map(|server| documents(server, source, query));
+            let found = servers.each_ref().map(|server| documents(server, mode, source, query));
             asked += 1;
             same += usize::from(found[0].first() == found[1].first());
             for (sum, ranking) in sums.iter_mut().zip(&found) {
@@ -89,8 +103,20 @@ fn labelled_questions_find_the_same_documents() {
     }
     let [file, qdrant] = sums.map(|sum| sum / asked as f64);
     eprintln!(
-        "{asked} questions: nDCG@{TOP} {file:.4} in a file, {qdrant:.4} in Qdrant, {same} with the same first document"
+        "{mode}: {asked} questions, nDCG@{TOP} {file:.4} in a file, {qdrant:.4} in Qdrant, {same} with the same first document"
     );
     assert!((file - qdrant).abs() <= 0.01, "nDCG {file:.4} and {qdrant:.4}");
     assert!(same * 10 >= asked * 8, "{same} of {asked} have the same first document");
+}
+
+#[test]
+fn labelled_questions_find_the_same_documents() {
+    let run = |index: &Hybrid, arguments: &[&str]| index.workspace.run(arguments);
+    agree("lexical", run, |index| Server::start(&index.workspace.index()));
+}
+
+/// The miniature's vectors know words, not meaning; `cargo bench --bench retrieval` asks a model.
+#[test]
+fn labelled_questions_find_the_same_documents_by_vectors_too() {
+    agree("hybrid", |index, arguments| index.run(arguments), |index| serve(index, &PATIENT));
 }

@@ -13,7 +13,7 @@ use crate::programs::Server;
 #[test]
 fn over_a_network_that_delays_and_cuts_a_sync_ends_in_the_same_index() {
     let Some(url) = shared() else { return };
-    let Some(port) = url.strip_prefix("http://127.0.0.1:").and_then(|port| port.parse().ok()) else {
+    let Some(port) = super::local_port(url) else {
         eprintln!("skipped: {url} is not on this machine");
         return;
     };

@@ -1,10 +1,18 @@
-//! A bad network between a program and Qdrant: it delays, and cuts connections in the middle.
+//! A bad network between a program and Qdrant: it delays, cuts connections in the middle, and
+//! delivers in another order. Within a connection TCP keeps the order, so what changes places is what
+//! different connections carry, and what a connection carried before it was cut.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Longest time that a piece waits to be overtaken.
+const OVERTAKEN: Duration = Duration::from_millis(20);
+
+/// How much later than its end what a connection carried arrives.
+const LATE: Duration = Duration::from_millis(150);
 
 /// Forwards connections to a port of this machine until it is dropped.
 pub(super) struct Proxy {
@@ -16,10 +24,25 @@ pub(super) struct Proxy {
 struct Rules {
     /// Milliseconds that every piece waits.
     delay: AtomicU64,
+    /// Whether every second piece of a connection waits until one of another connection passes.
+    reorder: AtomicBool,
     /// A connection is cut after this many bytes, as long as some are left to be cut.
     cut: AtomicU64,
     left: AtomicU64,
+    /// Whether one of three connections is cut anyway, after a number of bytes of its own.
+    unsteady: AtomicBool,
+    /// Pieces that have passed.
+    passed: AtomicU64,
     stop: AtomicBool,
+}
+
+/// One connection, in both directions.
+#[derive(Default)]
+struct Connection {
+    number: u64,
+    /// Pieces of it that have passed.
+    passed: AtomicU64,
+    is_cut: AtomicBool,
 }
 
 impl Proxy {
@@ -29,16 +52,18 @@ impl Proxy {
         let own = Self { port: listener.local_addr().expect("an address").port(), rules: Arc::default() };
         let rules = own.rules.clone();
         std::thread::spawn(move || {
-            for client in listener.incoming() {
-                if rules.stop.load(Ordering::Relaxed) {
+            for (client, number) in listener.incoming().zip(0..) {
+                if rules.stop.load(Relaxed) {
                     return;
                 }
                 let Ok(client) = client else { continue };
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (from, to, rules) = (from.try_clone(), to.try_clone(), rules.clone());
+                let connection = Arc::new(Connection { number, ..Connection::default() });
+                for (from, to, asks) in [(&client, &server, true), (&server, &client, false)] {
+                    let (from, to) = (from.try_clone(), to.try_clone());
+                    let (connection, rules) = (connection.clone(), rules.clone());
                     std::thread::spawn(move || {
-                        forward(from.expect("a socket"), to.expect("a socket"), &rules)
+                        forward(from.expect("a socket"), to.expect("a socket"), asks, &connection, &rules)
                     });
                 }
             }
@@ -52,48 +77,97 @@ impl Proxy {
 
     /// Every piece that passes waits this long.
     pub(super) fn delay(&self, time: Duration) {
-        self.rules.delay.store(time.as_millis() as u64, Ordering::Relaxed);
+        self.rules.delay.store(time.as_millis() as u64, Relaxed);
+    }
+
+    /// Connections overtake each other.
+    pub(super) fn reorder(&self) {
+        self.rules.reorder.store(true, Relaxed);
     }
 
     /// The next connections, this many, are cut after so many bytes in one direction.
     pub(super) fn cut(&self, connections: u64, bytes: u64) {
-        self.rules.cut.store(bytes, Ordering::Relaxed);
-        self.rules.left.store(connections, Ordering::Relaxed);
+        self.rules.cut.store(bytes, Relaxed);
+        self.rules.left.store(connections, Relaxed);
     }
 
     /// How many connections are still to be cut.
     pub(super) fn left(&self) -> u64 {
-        self.rules.left.load(Ordering::Relaxed)
+        self.rules.left.load(Relaxed)
+    }
+
+    /// One of three connections is cut, sooner or later.
+    pub(super) fn unsteady(&self) {
+        self.rules.unsteady.store(true, Relaxed);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.rules.stop.store(true, Ordering::Relaxed);
+        self.rules.stop.store(true, Relaxed);
         // Wakes the one that accepts.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, rules: &Rules) {
-    let mut buffer = [0; 16 * 1024];
-    let mut passed = 0;
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        std::thread::sleep(Duration::from_millis(rules.delay.load(Ordering::Relaxed)));
-        passed += read as u64;
+impl Rules {
+    /// Whether a connection that carried so many bytes in one direction is cut now.
+    fn cuts(&self, connection: &Connection, bytes: u64) -> bool {
         let one_less = |left: u64| left.checked_sub(1);
-        if passed > rules.cut.load(Ordering::Relaxed)
-            && rules.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
-        {
-            // In the middle of what was read.
-            let _ = to.write_all(&buffer[..read / 2]);
+        let planned =
+            bytes > self.cut.load(Relaxed) && self.left.fetch_update(Relaxed, Relaxed, one_less).is_ok();
+        let own = 1_000 + connection.number * 7_919 % 100_000;
+        let unsteady = connection.number % 3 == 1 && bytes > own && self.unsteady.load(Relaxed);
+        (planned || unsteady) && !connection.is_cut.swap(true, Relaxed)
+    }
+
+    /// Lets a piece wait.
+    fn wait(&self, connection: &Connection) {
+        std::thread::sleep(Duration::from_millis(self.delay.load(Relaxed)));
+        let others = || self.passed.load(Relaxed) - connection.passed.load(Relaxed);
+        if self.reorder.load(Relaxed) && connection.passed.load(Relaxed) % 2 == 1 {
+            let (before, since) = (others(), Instant::now());
+            while others() == before && since.elapsed() < OVERTAKEN {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+        connection.passed.fetch_add(1, Relaxed);
+        self.passed.fetch_add(1, Relaxed);
+    }
+}
+
+/// One direction; `asks` is that of the client.
+fn forward(mut from: TcpStream, mut to: TcpStream, asks: bool, connection: &Connection, rules: &Rules) {
+    let mut buffer = [0; 16 * 1024];
+    let mut bytes = 0;
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        rules.wait(connection);
+        bytes += read as u64;
+        if rules.cuts(connection, bytes) {
+            if asks && connection.number % 2 == 1 {
+                // Its client is told that it was cut, and goes on over another one; what it asked
+                // arrives after that.
+                let _ = from.shutdown(Shutdown::Both);
+                std::thread::sleep(LATE);
+                let _ = to.write_all(&buffer[..read]);
+                std::thread::sleep(LATE);
+            } else {
+                // In the middle of what was read.
+                let _ = to.write_all(&buffer[..read / 2]);
+            }
             break;
         }
         if to.write_all(&buffer[..read]).is_err() {
-            break;
+            // Nobody is there for what Qdrant still says to a client that was cut.
+            if !connection.is_cut.load(Relaxed) {
+                break;
+            }
         }
     }
-    for socket in [&from, &to] {
-        let _ = socket.shutdown(Shutdown::Both);
+    // What is cut late is ended by its own direction.
+    if asks || !connection.is_cut.load(Relaxed) {
+        for socket in [&from, &to] {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 }

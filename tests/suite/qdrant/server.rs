@@ -1,6 +1,7 @@
 //! A Qdrant of the test's own: started, killed, started again with what it had.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Qdrant {
     program: String,
     folder: tempfile::TempDir,
+    host: String,
     ports: (u16, u16),
     variables: Vec<(String, String)>,
     child: Option<Child>,
@@ -23,10 +25,13 @@ impl Qdrant {
     /// `None` where that is not set.
     pub(super) fn start(variables: &[(&str, &str)]) -> Option<Self> {
         let program = std::env::var("LECTERN_TEST_QDRANT_BIN").ok()?;
+        let named = |wanted: &str| variables.iter().find(|(name, _)| *name == wanted);
+        let host = named("QDRANT__SERVICE__HOST").map_or("127.0.0.1", |(_, host)| *host).to_owned();
         let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let mut own = Self {
             program,
             folder: tempfile::tempdir().expect("a temporary folder"),
+            host,
             ports: (free_port(), free_port()),
             variables: variables.collect(),
             child: None,
@@ -48,7 +53,19 @@ impl Qdrant {
 
     /// Its gRPC address.
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.1)
+        format!("{}://{}", if self.has_tls() { "https" } else { "http" }, self.address(self.ports.1))
+    }
+
+    fn has_tls(&self) -> bool {
+        self.variables.iter().any(|(name, _)| name == "QDRANT__SERVICE__ENABLE_TLS")
+    }
+
+    fn address(&self, port: u16) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{port}", self.host)
+        } else {
+            format!("{}:{port}", self.host)
+        }
     }
 
     /// Kills it, as a crash of its machine would.
@@ -65,7 +82,7 @@ impl Qdrant {
         let mut command = Command::new(&self.program);
         command
             .current_dir(folder)
-            .env("QDRANT__SERVICE__HOST", "127.0.0.1")
+            .env("QDRANT__SERVICE__HOST", &self.host)
             .env("QDRANT__SERVICE__HTTP_PORT", self.ports.0.to_string())
             .env("QDRANT__SERVICE__GRPC_PORT", self.ports.1.to_string())
             .env("QDRANT__STORAGE__STORAGE_PATH", folder.join("storage"))
@@ -77,7 +94,12 @@ impl Qdrant {
             .stderr(Stdio::null());
         self.child = Some(command.spawn().expect("the program of LECTERN_TEST_QDRANT_BIN starts"));
         let started = Instant::now();
-        while !answers(&format!("http://127.0.0.1:{}/readyz", self.ports.0)) {
+        // Whoever speaks TLS finds out by itself when it is ready.
+        let is_ready = || match self.has_tls() {
+            true => TcpStream::connect(self.address(self.ports.1)).is_ok(),
+            false => answers(&self.address(self.ports.0), "/readyz"),
+        };
+        while !is_ready() {
             assert!(started.elapsed() < PATIENCE, "Qdrant does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -96,13 +118,10 @@ fn free_port() -> u16 {
 }
 
 /// Whether a page is there.
-fn answers(url: &str) -> bool {
-    use std::io::{Read, Write};
-    let address = url.trim_start_matches("http://");
-    let (host, path) = address.split_once('/').expect("a path");
-    let Ok(mut stream) = std::net::TcpStream::connect(host) else { return false };
+fn answers(host: &str, path: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(host) else { return false };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = String::new();
     let read = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
     read.is_ok() && answer.starts_with("HTTP/1.1 200")

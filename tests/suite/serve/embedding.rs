@@ -13,7 +13,7 @@ use crate::openai::{Fault, Hybrid};
 use crate::programs::{self, Server};
 
 /// Long enough for a fast answer on a slow machine, where nothing else is said.
-const PATIENT: [&str; 2] = ["--set", "serve.embed_timeout_ms=20000"];
+pub(crate) const PATIENT: [&str; 2] = ["--set", "serve.embed_timeout_ms=20000"];
 
 /// An index of six pages with vectors.
 fn indexed() -> Hybrid {
@@ -23,7 +23,8 @@ fn indexed() -> Hybrid {
     hybrid
 }
 
-fn serve(hybrid: &Hybrid, arguments: &[&str]) -> Server {
+/// Serves the index with the miniature as embedder.
+pub(crate) fn serve(hybrid: &Hybrid, arguments: &[&str]) -> Server {
     let mut command = programs::command("lectern-serve");
     hybrid.configure(&mut command);
     command.arg("--index").arg(hybrid.workspace.index()).args(["--listen", "127.0.0.1:0"]).args(arguments);
@@ -167,10 +168,14 @@ async fn questions_that_are_refused_do_not_spoil_those_of_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_model_is_switched_to_at_once_and_back() {
-    let hybrid = Hybrid::with_documents(300);
+    model_change(&Hybrid::with_documents(300)).await;
+}
+
+/// Two servers, one of each model, are asked without pause while the index changes.
+pub(crate) async fn model_change(hybrid: &Hybrid) {
     hybrid.synced(&[]);
     let longer = ["--set", "embedding.dimensions=96"];
-    let servers = [serve(&hybrid, &PATIENT), serve(&hybrid, &[PATIENT, longer].concat())];
+    let servers = [serve(hybrid, &PATIENT), serve(hybrid, &[PATIENT, longer].concat())];
     let clients = [connect(&servers[0]).await, connect(&servers[1]).await];
     let modes = async || {
         let mut modes = Vec::new();

@@ -15,7 +15,13 @@ const TRIES: u64 = 3;
 
 #[test]
 fn killed_at_any_moment_a_sync_pays_once_and_publishes_whole() {
-    let hybrid = Hybrid::of(Workspace::new(&[]));
+    let [killed, fresh] = kill_while_embedding(Hybrid::of(Workspace::new(&[])));
+    assert_eq!(killed.export(), fresh.export(), "vectors and all");
+}
+
+/// Kills syncs that embed at random moments; what they and one clean sync of the end into a fresh
+/// file lead to.
+pub(crate) fn kill_while_embedding(hybrid: Hybrid) -> [Hybrid; 2] {
     let docs = hybrid.workspace.docs();
     let mut random = Random::seeded();
     check_out(&docs, &commit(0));
@@ -55,5 +61,5 @@ fn killed_at_any_moment_a_sync_pays_once_and_publishes_whole() {
     let fresh = Hybrid::of(Workspace::new(&[]));
     check_out(&fresh.workspace.docs(), &commit(2 + (kills(3) - 1) / TRIES));
     fresh.synced(&[]);
-    assert_eq!(hybrid.export(), fresh.export(), "vectors and all");
+    [hybrid, fresh]
 }

@@ -10,25 +10,31 @@ use crate::openai::{Fault, Hybrid};
 const ON: [&str; 2] = ["--set", "summary.model=writer"];
 
 /// Three documents: one that its author has described, and two without a description.
-fn hybrid() -> Hybrid {
-    Hybrid::of(Workspace::new(&[
+fn hybrid(workspace: Workspace) -> Hybrid {
+    for (path, text) in [
         ("described.md", "---\ndescription: By its author.\n---\n# One\n\nFirst words of the page.\n"),
         ("plain.md", "# Two\n\nShort.\n\nLonger words that the second paragraph of the page has to say.\n"),
         ("other.md", "# Three\n\nBrief.\n\nMore words that the second paragraph of that page has to say.\n"),
-    ]))
+    ] {
+        workspace.write(path, text);
+    }
+    Hybrid::of(workspace)
 }
 
 /// The summaries that are published, by path.
 fn summaries(hybrid: &Hybrid) -> BTreeMap<String, String> {
-    let rows: Vec<String> = hybrid.query(
-        "SELECT path || '=' || coalesce(summary, '') FROM documents d JOIN builds USING (build) WHERE state = 'serving'",
-    );
-    rows.iter().map(|row| row.split_once('=').expect("a row")).map(|(a, b)| (a.into(), b.into())).collect()
+    let documents = hybrid.documents().into_iter();
+    documents.map(|document| (document.path, document.summary.unwrap_or_default())).collect()
 }
 
 #[test]
 fn they_replace_extracted_ones_and_are_written_once() {
-    let hybrid = hybrid();
+    replace_extracted_ones(Workspace::new(&[]));
+}
+
+/// In the index of this workspace.
+pub(crate) fn replace_extracted_ones(workspace: Workspace) {
+    let hybrid = hybrid(workspace);
     let extracted = {
         hybrid.synced(&[]);
         summaries(&hybrid)
@@ -76,7 +82,7 @@ fn they_replace_extracted_ones_and_are_written_once() {
 
 #[test]
 fn no_fault_of_the_service_keeps_a_document_back() {
-    let hybrid = hybrid();
+    let hybrid = hybrid(Workspace::new(&[]));
     hybrid.synced(&[]);
     hybrid.openai.plan(100, Fault::Status(500));
     let report = hybrid.synced(&ON);
@@ -90,7 +96,7 @@ fn no_fault_of_the_service_keeps_a_document_back() {
 
 #[test]
 fn they_count_against_the_cap() {
-    let hybrid = hybrid();
+    let hybrid = hybrid(Workspace::new(&[]));
     hybrid.synced(&[]);
     let before = (hybrid.export(), summaries(&hybrid));
     let cap = ["--set", "embedding.max_cost_usd=0.0001"];
