@@ -12,10 +12,12 @@ use toml::{Table, Value};
 use crate::citation::convention;
 
 mod env_file;
+mod models;
 mod schedule;
 mod settings;
 
 pub use env_file::read_env_file;
+pub use models::{EmbeddingSettings, Provider, SummarySettings};
 pub use schedule::{BadSchedule, Schedule};
 pub use settings::*;
 

@@ -204,6 +204,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
         store: &open.store,
         spec: run::spec(config, daemon.embedder.as_deref(), Some(required)),
         embedding: open.embedding.as_ref(),
+        cache: open.store.cache(),
         summaries: open.summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: false,
@@ -237,7 +238,7 @@ impl Daemon {
         let store = SqliteStore::open(&path).await?;
         let cost = Arc::new(Cost::new(&self.config));
         let embedding = run::embedding(&self.config, &self.embedder, &store, cost.clone(), false)?;
-        let summaries = Summaries::configured(&self.config, store.cache(), cost)?;
+        let summaries = Summaries::configured(&self.config, store.cache(), cost, false)?;
         let open = Arc::new(Open { store, embedding, summaries, _lock: lock });
         *shared = Arc::downgrade(&open);
         Ok(open)
