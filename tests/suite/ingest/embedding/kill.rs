@@ -11,7 +11,7 @@ use crate::ingest::workspace::Workspace;
 use crate::openai::Hybrid;
 
 /// How often a commit is tried: what was paid for at the first time is not paid for at the second.
-const TRIES: u64 = 3;
+const TRIES: u64 = 2;
 
 #[test]
 fn killed_at_any_moment_a_sync_pays_once_and_publishes_whole() {
@@ -35,7 +35,7 @@ fn killed_at_any_moment_a_sync_pays_once_and_publishes_whole() {
         let moment = whole.mul_f64(random.next() * 0.5);
         let end = kill(&mut hybrid.ingest(&["sync", "docs"]), |child| {
             // Later tries find more in the cache, and the last of them nothing to ask for.
-            while hybrid.openai.counts().in_flight == 0 && matches!(child.try_wait(), Ok(None)) {
+            while hybrid.openai.counts().requests == 0 && matches!(child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             std::thread::sleep(moment);
