@@ -13,11 +13,13 @@ use crate::citation::convention;
 
 mod env_file;
 mod index;
+mod models;
 mod schedule;
 mod settings;
 
 pub use env_file::read_env_file;
 pub use index::IndexSettings;
+pub use models::{EmbeddingSettings, Provider, SummarySettings};
 pub use schedule::{BadSchedule, Schedule};
 pub use settings::*;
 

@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::document::{Document, SourceName};
 use crate::fingerprint::Fingerprint;
+use crate::head::Head;
 use crate::search::{Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument};
 
 mod collection;
@@ -160,9 +161,10 @@ impl QdrantIndex {
         if let Some(known) = known.filter(|known| known.of == of) {
             return Ok(known);
         }
+        let build = self.served.build(&of.0);
         let mut documents = Vec::new();
         for (source, generation) in &of.1 {
-            let paths = self.served.paths(source, *generation).await.map_err(|error| self.error(&error))?;
+            let paths = build.paths(source, *generation).await.map_err(|error| self.error(&error))?;
             documents.extend(paths.into_iter().map(|(path, id)| (source.clone(), path, id)));
         }
         documents.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
@@ -171,10 +173,19 @@ impl QdrantIndex {
         Ok(listing)
     }
 
-    /// The head of a source in what is served now.
-    async fn head(&self, source: &SourceName) -> Result<Option<crate::head::Head>, ReadError> {
+    /// The build that is served now, and the head of a source in it. What is read of it under that head
+    /// is right though another one may be served by then.
+    async fn head(&self, source: &SourceName) -> Result<Option<(Collection, Head)>, ReadError> {
         let state = self.read_state().await?;
-        Ok(state.heads.iter().find(|head| head.source == *source).cloned())
+        let head = state.heads.iter().find(|head| head.source == *source).cloned();
+        Ok(head.map(|head| (self.served.build(&state.build.fingerprint), head)))
+    }
+
+    /// Searches as if `state` were served.
+    async fn ask(&self, state: &State, search: &Search) -> Result<query::Answer, ReadError> {
+        let paths = self.paths(state, search.filter.path_prefix.as_deref()).await?;
+        let queries = query::Queries::new(self.served.name(), state, search, paths);
+        queries.ask(&self.served).await.map_err(|error| self.error(&error))
     }
 
     /// The paths that begin with `prefix`, where that is no whole folder, which Qdrant can match.
@@ -200,15 +211,26 @@ impl SearchIndex for QdrantIndex {
             None => self.read_state().await?,
         };
         for _ in 0..TRIES {
-            let paths = self.paths(&state, search.filter.path_prefix.as_deref()).await?;
-            let queries = query::Queries::new(self.served.name(), &state, search, paths);
-            let asked = queries.ask(&self.served).await.map_err(|error| self.error(&error))?;
-            let now = self.checked(asked.state)?;
-            if now == *state {
-                return Ok(Found { lexical: asked.lexical, dense: asked.dense, status: status(&state) });
-            }
-            state = Arc::new(now);
-            self.remember(&state);
+            let now = match self.ask(&state, search).await {
+                Ok(asked) => {
+                    let now = self.checked(asked.state)?;
+                    if now == *state {
+                        return Ok(Found {
+                            lexical: asked.lexical,
+                            dense: asked.dense,
+                            status: status(&state),
+                        });
+                    }
+                    Arc::new(now)
+                }
+                // A build that was switched to in between may have other vectors, or none.
+                Err(error) => match self.read_state().await {
+                    Ok(now) if now != state => now,
+                    _ => return Err(error),
+                },
+            };
+            self.remember(&now);
+            state = now;
         }
         let reason = "generations are published faster than they can be searched".into();
         Err(ReadError::Unreadable { location: self.location.clone(), reason })
@@ -219,16 +241,16 @@ impl SearchIndex for QdrantIndex {
     }
 
     async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError> {
-        let Some(head) = self.head(source).await? else { return Ok(None) };
-        self.served.document(&head, path).await.map_err(|error| self.error(&error))
+        let Some((build, head)) = self.head(source).await? else { return Ok(None) };
+        build.document(&head, path).await.map_err(|error| self.error(&error))
     }
 
     async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
-        let Some(head) = self.head(source).await? else { return Ok(Vec::new()) };
+        let Some((build, head)) = self.head(source).await? else { return Ok(Vec::new()) };
         if self.remembered().is_none_or(|state| state.build.embedder.is_none()) {
             return Ok(Vec::new());
         }
-        let chunks = self.served.chunks(&head, path, true).await.map_err(|error| self.error(&error))?;
+        let chunks = build.chunks(&head, path, true).await.map_err(|error| self.error(&error))?;
         Ok(chunks.into_iter().map(|(_, _, vector)| vector).collect())
     }
 
@@ -253,7 +275,8 @@ impl SearchIndex for QdrantIndex {
             .take(limit);
         let page: Vec<_> = page.collect();
         let ids = page.iter().map(|(_, _, id)| id.clone()).collect();
-        let documents = self.served.documents(ids).await.map_err(|error| self.error(&error))?;
+        let build = self.served.build(&state.build.fingerprint);
+        let documents = build.documents(ids).await.map_err(|error| self.error(&error))?;
         let mut found: HashMap<(SourceName, String), Document> = documents
             .into_iter()
             .map(|document| ((document.source.clone(), document.path.clone()), document))

@@ -23,7 +23,7 @@ mod rows;
 use dense::Snapshot;
 pub(crate) use rows::chunk_id;
 use rows::stored_chunk;
-pub use rows::{chunk, document, read_document, read_head, read_heads};
+pub use rows::{chunk, document, read_document, read_head, read_heads, vector};
 
 /// The newest migration this program knows: a file of another schema is refused with advice.
 pub const SCHEMA: i64 = 1;
@@ -220,10 +220,7 @@ impl SearchIndex for SqliteIndex {
         .fetch_all(&mut *db)
         .await
         .map_err(|error| self.unreadable(error))?;
-        let numbers = |bytes: Vec<u8>| -> Vec<f32> {
-            bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect()
-        };
-        Ok(stored.into_iter().map(|vector| vector.map(numbers)).collect())
+        Ok(stored.into_iter().map(|bytes| bytes.as_deref().map(vector)).collect())
     }
 
     async fn documents(

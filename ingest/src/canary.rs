@@ -5,11 +5,13 @@ use std::fmt;
 use std::path::Path;
 
 use lectern_index::config::SyncSettings;
+use lectern_index::fingerprint::EmbedderId;
 use lectern_index::fuse::fuse;
 use lectern_index::query::Terms;
 use lectern_index::search::{CANDIDATES, Filter, ReadError, Search, SearchIndex};
 use serde::{Deserialize, Serialize};
 
+use crate::embed::question_hash;
 use crate::exit::{Exit, Failure};
 use crate::progress::SourceProgress;
 use crate::report::SourceReport;
@@ -134,6 +136,8 @@ impl Sync<'_> {
     /// Each build is asked in the way it is searched. The questions' vectors are cached by every sync,
     /// so those of a model that is no longer configured are there when it is to be replaced; where
     /// they are not, because the set is new, both builds are compared by words alone.
+    ///
+    /// Where there is nothing to judge, a service that fails is only noted: the sync is complete.
     pub(crate) async fn decide(
         &self,
         canary: Option<&Canary>,
@@ -142,27 +146,30 @@ impl Sync<'_> {
     ) -> Result<(), Failure> {
         let Some(canary) = canary.filter(|_| !self.dry_run) else { return Ok(()) };
         let texts = canary.texts();
-        if let Some(embedding) = self.embedding {
-            embedding.questions(&texts, progress).await?;
-        }
-        let Some(candidate) = self.store.candidate(&self.spec).await? else { return Ok(()) };
+        let embedded = match self.embedding {
+            Some(embedding) => embedding.questions(&texts, progress).await,
+            None => Ok(()),
+        };
+        let Some(candidate) = self.store.candidate(&self.spec).await? else {
+            if let Err(failure) = embedded {
+                report.notes.push(format!(
+                    "the questions of the canary set were not embedded, the next sync tries again: {}",
+                    failure.message
+                ));
+            }
+            return Ok(());
+        };
+        embedded?;
         progress.doing("asking the canary set");
-        let words = || vec![None; texts.len()];
         let unreadable = |error: ReadError| Failure::new(Exit::IndexDown, error);
-        let mut vectors = (words(), words());
-        if let Some(embedding) = self.embedding {
-            if let Some((ours, _)) = &self.spec.embedder {
-                vectors.0 = embedding.known_questions(ours, &texts).await?;
-            }
-            if let Some(theirs) = candidate.served.status().await.map_err(unreadable)?.embedder {
-                vectors.1 = embedding.known_questions(&theirs, &texts).await?;
-                if vectors.1.iter().all(Option::is_none) {
-                    vectors.0 = words();
-                }
-            }
+        let theirs = candidate.served.status().await.map_err(unreadable)?.embedder;
+        let mut new = self.vectors(self.spec.embedder.as_ref().map(|(ours, _)| ours), &texts).await?;
+        let served = self.vectors(theirs.as_ref(), &texts).await?;
+        if theirs.is_some() && served.iter().all(Option::is_none) {
+            new = vec![None; texts.len()];
         }
-        let new = canary.answered(&*candidate.new, vectors.0).await.map_err(unreadable)?;
-        let served = canary.answered(&*candidate.served, vectors.1).await.map_err(unreadable)?;
+        let new = canary.answered(&*candidate.new, new).await.map_err(unreadable)?;
+        let served = canary.answered(&*candidate.served, served).await.map_err(unreadable)?;
         let count = |answered: &[bool]| answered.iter().filter(|answered| **answered).count();
         let mut verdict =
             Verdict { questions: texts.len(), served: count(&served), new: count(&new), switched: false };
@@ -182,5 +189,17 @@ impl Sync<'_> {
                 lost.join(", ")
             ),
         ))
+    }
+
+    /// The vectors of questions that the cache holds under `embedder`; none for a lexical build.
+    async fn vectors(
+        &self,
+        embedder: Option<&EmbedderId>,
+        questions: &[&str],
+    ) -> Result<Vec<Option<Vec<f32>>>, Failure> {
+        let Some(embedder) = embedder else { return Ok(vec![None; questions.len()]) };
+        let hashes: Vec<_> = questions.iter().map(|question| question_hash(question)).collect();
+        let mut known = self.cache.get(embedder, &hashes).await?;
+        Ok(hashes.iter().map(|hash| known.remove(hash)).collect())
     }
 }

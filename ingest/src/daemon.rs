@@ -204,6 +204,7 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
         store: open.store.writer(),
         spec: run::spec(config, daemon.embedder.as_deref(), Some(required)),
         embedding: open.embedding.as_ref(),
+        cache: open.store.ledger().cache(),
         summaries: open.summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: false,
@@ -235,7 +236,7 @@ impl Daemon {
         let (store, lock) = Place::of(&self.config)?.open(Access::Make).await?;
         let cost = Arc::new(Cost::new(&self.config));
         let embedding = run::embedding(&self.config, &self.embedder, &store, cost.clone(), false)?;
-        let summaries = Summaries::configured(&self.config, store.ledger().cache(), cost)?;
+        let summaries = Summaries::configured(&self.config, store.ledger().cache(), cost, false)?;
         let open = Arc::new(Open { store, embedding, summaries, _lock: lock });
         *shared = Arc::downgrade(&open);
         Ok(open)

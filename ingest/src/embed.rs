@@ -10,7 +10,6 @@ use futures::StreamExt;
 use lectern_index::chunk::Hash;
 use lectern_index::config::EmbeddingSettings;
 use lectern_index::embed::{Embedder, Kind};
-use lectern_index::fingerprint::EmbedderId;
 use lectern_index::tokens::Tokenizer;
 use tokio::sync::Notify;
 
@@ -97,33 +96,43 @@ impl Embedding {
         progress: &SourceProgress,
     ) -> Result<BTreeMap<String, String>, Failure> {
         let texts = texts(documents);
+        let all = texts.len();
+        let (failed, asked) = self.ensure(texts, progress).await?;
+        progress.used(|used| {
+            used.reused += (all - asked) as u64;
+            self.count(used, 0);
+        });
+        Ok(failures(documents, &failed))
+    }
+
+    /// Makes sure that these texts are in the cache, each asked for by one of those who want it at the
+    /// same time. Returns the ones that could not be embedded, and how many were asked for here.
+    async fn ensure(
+        &self,
+        texts: HashMap<Hash, Text>,
+        progress: &SourceProgress,
+    ) -> Result<(Failed, usize), Failure> {
         let mut wanted: Vec<Hash> = texts.keys().copied().collect();
         // Equal input makes equal requests.
         wanted.sort();
-        let mut failed = Failed::new();
-        let mut embedded = 0;
+        let (mut failed, mut asked) = (Failed::new(), 0);
         loop {
             let released = self.released.notified();
             // Claimed before the cache is looked at: what others stored before they let go is seen.
             let claim = Claim::of(self, &wanted);
             let missing = self.cache.missing(self.embedder.id(), &claim.hashes).await?;
-            embedded += missing.len();
-            let asked = claim.hashes.iter().filter(|hash| missing.contains(hash));
-            let batches = batch::pack(asked.map(|hash| texts[hash].clone()), self.embedder.limits());
+            asked += missing.len();
+            let inputs = claim.hashes.iter().filter(|hash| missing.contains(hash));
+            let batches = batch::pack(inputs.map(|hash| texts[hash].clone()), self.embedder.limits());
             failed.extend(self.requests(batches, progress).await?);
             let mine: HashSet<Hash> = claim.hashes.iter().copied().collect();
             wanted.retain(|hash| !mine.contains(hash));
             drop(claim);
             if wanted.is_empty() {
-                break;
+                return Ok((failed, asked));
             }
             released.await;
         }
-        progress.used(|used| {
-            used.reused += (texts.len() - embedded) as u64;
-            self.count(used, 0);
-        });
-        Ok(failures(documents, &failed))
     }
 
     /// Embeds batches, several at a time. Where one ends the run, those that are under way are
@@ -150,25 +159,11 @@ impl Embedding {
     ///
     /// Fails as [`Embedding::embed`] does.
     pub async fn questions(&self, questions: &[&str], progress: &SourceProgress) -> Result<(), Failure> {
-        let hashes: Vec<Hash> = questions.iter().map(|question| question_hash(question)).collect();
-        let missing = self.cache.missing(self.embedder.id(), &hashes).await?;
-        let asked = questions.iter().zip(hashes).filter(|(_, hash)| missing.contains(hash));
-        let texts = asked.map(|(question, hash)| {
-            let tokens = self.tokenizer().count(question) as u64;
-            Text { kind: Kind::Query, hash, text: (*question).to_owned(), tokens }
+        let texts = questions.iter().map(|question| {
+            let (hash, tokens) = (question_hash(question), self.tokenizer().count(question) as u64);
+            (hash, Text { kind: Kind::Query, hash, text: (*question).to_owned(), tokens })
         });
-        self.requests(batch::pack(texts, self.embedder.limits()), progress).await.map(drop)
-    }
-
-    /// The vectors of questions that the cache holds under `embedder`, which need not be this one.
-    pub async fn known_questions(
-        &self,
-        embedder: &EmbedderId,
-        questions: &[&str],
-    ) -> Result<Vec<Option<Vec<f32>>>, Failure> {
-        let hashes: Vec<Hash> = questions.iter().map(|question| question_hash(question)).collect();
-        let mut known = self.cache.get(embedder, &hashes).await?;
-        Ok(hashes.iter().map(|hash| known.remove(hash)).collect())
+        self.ensure(texts.collect(), progress).await.map(drop)
     }
 
     /// Counts what [`Embedding::embed`] would send, and what it would cost.
@@ -193,9 +188,7 @@ impl Embedding {
         });
         Ok(())
     }
-}
 
-impl Embedding {
     /// What `tokens` cost.
     fn priced(&self, tokens: u64) -> Used {
         Used { tokens, usd: tokens as f64 * self.price.unwrap_or_default() }
@@ -210,7 +203,7 @@ impl Embedding {
 
 /// What a question's vector is cached under: never that of a document of the same text, before which
 /// a model may want other words.
-fn question_hash(question: &str) -> Hash {
+pub fn question_hash(question: &str) -> Hash {
     Hash::of(format!("question\0{question}").as_bytes())
 }
 

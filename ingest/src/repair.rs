@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use lectern_index::analyse;
 use lectern_index::config::{Config, SourceSettings};
-use lectern_index::document::SourceName;
+use lectern_index::document::{BlobSha, SourceName};
 use lectern_index::sqlite as read;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
@@ -21,9 +21,6 @@ use crate::target;
 use crate::verify::{Difference, Findings, Kind, vectors};
 
 mod qdrant;
-
-/// A blob SHA that no content has: the next sync finds the document changed.
-const NO_BLOB: &str = "0000000000000000000000000000000000000000";
 
 /// Mends what lies in the index itself, for a file in one transaction, and marks the documents that must be
 /// indexed again. Returns the sources to sync for that, with the settings they were indexed with.
@@ -183,7 +180,7 @@ async fn mark(
 ) -> Result<(), sqlx::Error> {
     tracing::debug!(%source, path, detail = difference.detail, "to be indexed again");
     sqlx::query("UPDATE ledger_documents SET blob_sha = ? WHERE fingerprint = ? AND source = ? AND path = ?")
-        .bind(NO_BLOB)
+        .bind(BlobSha::none().as_str().to_owned())
         .bind(fingerprint.as_str())
         .bind(source.as_str())
         .bind(path)

@@ -124,11 +124,11 @@ pub struct Embedding {
 /// What writing summaries took.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Summarised {
-    /// Requests sent.
+    /// Requests sent; in a dry run those that would be.
     pub requests: u64,
     /// Summaries that were written; the others were there already.
     pub written: u64,
-    /// Tokens read and written.
+    /// Tokens read and written; in a dry run an estimate.
     pub tokens: u64,
     /// What they cost, where the prices are known.
     pub cost_usd: Option<f64>,

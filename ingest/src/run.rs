@@ -98,11 +98,12 @@ pub async fn sync_all(
 ) -> Result<(), Failure> {
     let cost = Arc::new(Cost::new(config));
     let embedding = embedding(config, embedder, store, cost.clone(), options.dry_run)?;
-    let summaries = Summaries::configured(config, store.ledger().cache(), cost)?;
+    let summaries = Summaries::configured(config, store.ledger().cache(), cost, options.dry_run)?;
     let sync = Sync {
         store: store.writer(),
         spec: spec(config, embedder.as_deref(), required(config, options)),
         embedding: embedding.as_ref(),
+        cache: store.ledger().cache(),
         summaries: summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: options.dry_run,

@@ -3,7 +3,9 @@
 //! An extra: whatever the model or its service does, the document is published, with the summary
 //! that was extracted. Only the cost cap ends a run.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -46,6 +48,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Requests in flight at once.
 const REQUESTS: usize = 8;
 
+/// Summaries by content; `None` where the model refused one.
+type Known = HashMap<BlobSha, Option<String>>;
+
+/// What the model is to read, by content.
+type Texts = BTreeMap<BlobSha, String>;
+
 /// Writes summaries for all sources of a run.
 pub struct Summaries {
     chat: Chat,
@@ -58,12 +66,19 @@ pub struct Summaries {
     tokenizer: Tokenizer,
     cache: Cache,
     cost: Arc<Cost>,
+    /// What a dry run has counted already.
+    counted: Mutex<HashSet<BlobSha>>,
 }
 
 impl Summaries {
     /// Of these settings; `None` where no model is configured. Fails where something is missing
-    /// that nothing can be asked without.
-    pub fn configured(config: &Config, cache: Cache, cost: Arc<Cost>) -> Result<Option<Self>, Failure> {
+    /// that nothing can be asked without; a dry run asks nothing.
+    pub fn configured(
+        config: &Config,
+        cache: Cache,
+        cost: Arc<Cost>,
+        dry_run: bool,
+    ) -> Result<Option<Self>, Failure> {
         let settings = &config.summary;
         let Some(model) = &settings.model else { return Ok(None) };
         let variable = |name: &str| std::env::var(name).ok();
@@ -71,7 +86,7 @@ impl Summaries {
         let (base_url, key) = configured::service(base_url, variable);
         let chat = Chat::new(model, &base_url, key, Duration::from_secs(settings.timeout_seconds))
             .map_err(|error| Failure::usage(format!("no HTTPS client can be made: {error}")))?;
-        if chat.lacks_key() {
+        if chat.lacks_key() && !dry_run {
             return Err(Failure::usage("OPENAI_API_KEY is not set: set it, or leave [summary] out"));
         }
         let prices = settings.usd_per_million_input_tokens.zip(settings.usd_per_million_output_tokens);
@@ -87,6 +102,7 @@ impl Summaries {
             tokenizer: Tokenizer::o200k(),
             cache,
             cost,
+            counted: Mutex::default(),
         }))
     }
 
@@ -98,44 +114,36 @@ impl Summaries {
     /// Replaces the extracted summaries of documents. Returns how many could not be written for
     /// reasons that pass, with the last of them.
     ///
-    /// Fails where the cost cap is reached (code 6) or the cache cannot be used (5).
+    /// Fails where the cost cap is reached (code 6) or the cache cannot be used (5). Requests that are
+    /// under way then are answered and kept, since they are paid for; nothing new is asked.
     pub async fn write(
         &self,
         documents: &mut [StagedDocument],
         progress: &SourceProgress,
     ) -> Result<Option<(usize, String)>, Failure> {
-        let shas: Vec<BlobSha> = documents
-            .iter()
-            .filter(|staged| !staged.described && !staged.chunks.is_empty())
-            .map(|staged| staged.document.blob_sha.clone())
-            .collect();
-        let mut known = self.cache.summaries(&self.id, &shas).await?;
-        let wanted = documents.iter().filter(|staged| {
-            let sha = &staged.document.blob_sha;
-            shas.contains(sha) && !known.contains_key(sha)
-        });
-        // Equal content is asked about once.
-        let mut texts: Vec<(BlobSha, String)> =
-            wanted.map(|staged| (staged.document.blob_sha.clone(), self.beginning(staged))).collect();
-        texts.sort();
-        texts.dedup();
-        let mut missed = None;
-        let asked = texts.into_iter().map(|(sha, text)| async move {
-            let summary = self.ask(&text, progress).await?;
-            Ok::<_, Failure>((sha, summary))
-        });
+        let (mut known, texts) = self.wanted(documents).await?;
+        let mut missed: Option<(usize, String)> = None;
+        let mut ended = None;
+        let shut = AtomicBool::new(false);
+        let asked = texts.into_iter().take_while(|_| !shut.load(Ordering::Relaxed));
+        let asked = asked.map(|(sha, text)| async move { (sha, self.ask(&text, progress).await) });
         let mut answers = futures::stream::iter(asked).buffer_unordered(REQUESTS);
-        while let Some(answer) = answers.next().await {
-            let (sha, summary) = answer?;
-            match summary {
-                Ok(summary) => {
+        while let Some((sha, answer)) = answers.next().await {
+            match answer {
+                Ok(Ok(summary)) => {
                     self.cache.keep_summary(&self.id, &sha, summary.as_deref()).await?;
                     known.insert(sha, summary);
                 }
-                Err(reason) => {
-                    missed = Some((missed.map_or(0, |(count, _): (usize, String)| count) + 1, reason));
+                Ok(Err(reason)) => missed = Some((missed.map_or(0, |(count, _)| count) + 1, reason)),
+                Err(failure) => {
+                    shut.store(true, Ordering::Relaxed);
+                    ended.get_or_insert(failure);
                 }
             }
+        }
+        drop(answers);
+        if let Some(failure) = ended {
+            return Err(failure);
         }
         for staged in documents.iter_mut().filter(|staged| !staged.described) {
             if let Some(Some(summary)) = known.get(&staged.document.blob_sha) {
@@ -143,6 +151,34 @@ impl Summaries {
             }
         }
         Ok(missed)
+    }
+
+    /// Counts what [`Summaries::write`] would ask, and about what it would cost.
+    pub async fn estimate(
+        &self,
+        documents: &[StagedDocument],
+        progress: &SourceProgress,
+    ) -> Result<(), Failure> {
+        let (_, mut texts) = self.wanted(documents).await?;
+        if let Ok(mut counted) = self.counted.lock() {
+            texts.retain(|sha, _| counted.insert(sha.clone()));
+        }
+        for text in texts.values() {
+            progress.summarised(self.used(self.reads(text), ANSWER), true, self.prices.is_some());
+        }
+        Ok(())
+    }
+
+    /// The summaries of documents that are known, and what to ask for the others. Equal content is
+    /// asked about once.
+    async fn wanted(&self, documents: &[StagedDocument]) -> Result<(Known, Texts), Failure> {
+        let wanting = documents.iter().filter(|staged| !staged.described && !staged.chunks.is_empty());
+        let wanting: BTreeMap<BlobSha, &StagedDocument> =
+            wanting.map(|staged| (staged.document.blob_sha.clone(), staged)).collect();
+        let known = self.cache.summaries(&self.id, wanting.keys()).await?;
+        let missing = wanting.into_iter().filter(|(sha, _)| !known.contains_key(sha));
+        let texts = missing.map(|(sha, staged)| (sha, self.beginning(staged))).collect();
+        Ok((known, texts))
     }
 
     /// The beginning of a document, as long as the model may read.
@@ -168,7 +204,7 @@ impl Summaries {
         text: &str,
         progress: &SourceProgress,
     ) -> Result<Result<Option<String>, String>, Failure> {
-        let read = (self.tokenizer.count(text) + self.tokenizer.count(INSTRUCTION)) as u64;
+        let read = self.reads(text);
         let mut wait = WAIT;
         let mut tries = 1;
         loop {
@@ -200,6 +236,11 @@ impl Summaries {
                 }
             }
         }
+    }
+
+    /// Tokens that the model reads to summarise a text.
+    fn reads(&self, text: &str) -> u64 {
+        (self.tokenizer.count(text) + self.tokenizer.count(INSTRUCTION)) as u64
     }
 
     fn used(&self, read: u64, written: u64) -> Used {

@@ -9,33 +9,25 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use chrono::{SecondsFormat, Utc};
-use futures::StreamExt;
-use lectern_index::chunk::ChunkId;
 use lectern_index::config::{SourceSettings, SyncSettings};
 use lectern_index::search::Mode;
-use lectern_index::tokens::Tokenizer;
-use rayon::prelude::*;
 
-use crate::embed::Embedding;
+use crate::embed::{Cache, Embedding};
 use crate::exit::{Exit, Failure};
 use crate::plan::{self, Plan};
-use crate::prepare::{self, Prepared};
 use crate::progress::{Progress, SourceProgress};
 use crate::report::SourceReport;
-use crate::source::{Entry, Fetched, Listing, Problem, Snapshot, Source};
-use crate::store::{Begun, BuildSpec, IndexWriter, Publication, StagedDocument};
+use crate::source::{Listing, Problem, Snapshot, Source};
+use crate::store::{Begun, BuildSpec, IndexWriter, Publication};
 use crate::summary::Summaries;
 
 mod count;
 mod documents;
 mod guard;
+mod work;
 
 use count::count;
-use documents::Left;
-
-/// Content held at once between fetching and staging. Too high: memory; too low: more commits and
-/// idle cores.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+use work::Work;
 
 /// Stands between a source's settings and what wrote its summaries.
 const SUMMARISED: &str = " summary:";
@@ -45,9 +37,6 @@ fn written_by(settings: Option<&str>) -> Option<&str> {
     Some(settings?.split_once(SUMMARISED)?.1)
 }
 
-/// Documents held at once, for sources of many small files.
-const BATCH_DOCUMENTS: usize = 256;
-
 /// What is equal for all sources of a run.
 pub struct Sync<'a> {
     /// The index.
@@ -56,6 +45,8 @@ pub struct Sync<'a> {
     pub spec: BuildSpec,
     /// What makes vectors; `None` in lexical mode.
     pub embedding: Option<&'a Embedding>,
+    /// Where the canary set's questions find their vectors, under whichever model.
+    pub cache: Cache,
     /// What writes summaries; `None` where they are extracted.
     pub summaries: Option<&'a Summaries>,
     /// How the sync may behave.
@@ -76,22 +67,6 @@ pub struct Target {
     pub source: Box<dyn Source>,
     /// Its settings: the head takes version and page template from them.
     pub settings: SourceSettings,
-}
-
-/// What was made of the fetched documents.
-#[derive(Default)]
-struct Work {
-    staged: Vec<(String, String, Vec<ChunkId>)>,
-    skipped: Vec<(String, String, String)>,
-    failures: Vec<Problem>,
-    /// Chunks that were made.
-    made: u64,
-    /// Chunks of documents that only moved.
-    moved: u64,
-    /// Summaries that could not be written, and why.
-    unsummarised: Option<(usize, String)>,
-    /// When all of it was committed, where that is known.
-    updated_at: Option<String>,
 }
 
 impl Sync<'_> {
@@ -226,139 +201,6 @@ impl Sync<'_> {
         let published = self.store.publish(begun, &publication).await?;
         report.generation = published.generation;
         Ok(())
-    }
-
-    /// Fetches, prepares and stages what the plan asks for.
-    async fn work(
-        &self,
-        source: &dyn Source,
-        begun: &Begun,
-        snapshot: &Snapshot,
-        plan: &Plan,
-        progress: &SourceProgress,
-    ) -> Result<Work, Failure> {
-        let mut work = Work { updated_at: snapshot.updated_at.clone(), ..Work::default() };
-        let mut fetch = plan.to_fetch();
-        progress.begin("indexing", (fetch.len() + plan.renamed.len()) as u64);
-        let mut moved = Vec::new();
-        for rename in &plan.renamed {
-            match self.store.load(begun, &rename.from).await? {
-                Some(stored) => {
-                    moved.push(documents::rename(
-                        stored,
-                        &self.spec.fingerprint,
-                        &rename.to,
-                        work.updated_at.clone(),
-                    ));
-                }
-                // The ledger knew it, the index does not: made from its content again.
-                None => fetch.push(rename.to.clone()),
-            }
-            if moved.len() >= BATCH_DOCUMENTS {
-                work.moved += self.stage(begun, std::mem::take(&mut moved), &mut work, progress).await?;
-            }
-        }
-        work.moved += self.stage(begun, moved, &mut work, progress).await?;
-
-        let mut fetched = source.fetch(snapshot, fetch);
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let next = progress.during(source, "indexing", fetched.next()).await.transpose()?;
-            let last = next.is_none();
-            if let Some(Fetched { entry, content }) = next {
-                match content {
-                    Ok(content) => {
-                        bytes += content.len();
-                        batch.push((entry, content));
-                    }
-                    Err(reason) => work.failures.push(Problem { path: entry.path, reason }),
-                }
-            }
-            if last || bytes >= BATCH_BYTES || batch.len() >= BATCH_DOCUMENTS {
-                let documents = self.prepare(begun, std::mem::take(&mut batch), &mut work);
-                work.made += self.stage(begun, documents, &mut work, progress).await?;
-                bytes = 0;
-            }
-            if last {
-                return Ok(work);
-            }
-        }
-    }
-
-    /// Parses and chunks a batch on all cores, in its order.
-    fn prepare(&self, begun: &Begun, batch: Vec<(Entry, Vec<u8>)>, work: &mut Work) -> Vec<StagedDocument> {
-        if batch.is_empty() {
-            return Vec::new();
-        }
-        let tokenizer =
-            self.embedding.map_or_else(Tokenizer::cl100k, |embedding| embedding.tokenizer().clone());
-        let prepared: Vec<(Entry, Result<Prepared, Left>)> = tokio::task::block_in_place(|| {
-            batch
-                .into_par_iter()
-                .map(|(entry, content)| {
-                    let prepared = documents::text(&content)
-                        .map(|text| prepare::prepare(text, &self.spec.chunk, &tokenizer));
-                    (entry, prepared)
-                })
-                .collect()
-        });
-        let mut documents = Vec::new();
-        for (entry, prepared) in prepared {
-            match prepared {
-                Ok(prepared) if prepared.draft => {
-                    work.skipped.push((entry.path, entry.blob_sha.to_string(), "a draft".into()));
-                }
-                Ok(prepared) => documents.push(documents::make(
-                    &begun.source,
-                    &self.spec.fingerprint,
-                    &entry,
-                    prepared,
-                    work.updated_at.clone(),
-                )),
-                Err(Left::Out(reason)) => work.skipped.push((entry.path, entry.blob_sha.to_string(), reason)),
-                Err(Left::Failed(reason)) => work.failures.push(Problem { path: entry.path, reason }),
-            }
-        }
-        documents
-    }
-
-    /// Embeds documents and stages those that could be; returns how many chunks these have.
-    async fn stage(
-        &self,
-        begun: &Begun,
-        mut documents: Vec<StagedDocument>,
-        work: &mut Work,
-        progress: &SourceProgress,
-    ) -> Result<u64, Failure> {
-        if documents.is_empty() {
-            return Ok(0);
-        }
-        progress.advance(documents.len() as u64);
-        if let Some(summaries) = self.summaries.filter(|_| !self.dry_run)
-            && let Some((missed, reason)) = summaries.write(&mut documents, progress).await?
-        {
-            work.unsummarised =
-                Some((work.unsummarised.take().map_or(0, |(known, _)| known) + missed, reason));
-        }
-        match self.embedding {
-            Some(embedding) if self.dry_run => embedding.estimate(&documents, progress).await?,
-            Some(embedding) => {
-                let failed = embedding.embed(&documents, progress).await?;
-                documents.retain(|staged| !failed.contains_key(&staged.document.path));
-                work.failures.extend(failed.into_iter().map(|(path, reason)| Problem { path, reason }));
-            }
-            None => {}
-        }
-        if !self.dry_run && !documents.is_empty() {
-            self.store.stage(begun, &documents).await?;
-        }
-        let chunks = documents.iter().map(|staged| staged.chunks.len() as u64).sum();
-        for StagedDocument { document, chunks, .. } in &documents {
-            let ids = chunks.iter().map(|(id, _)| *id).collect();
-            work.staged.push((document.path.clone(), document.blob_sha.to_string(), ids));
-        }
-        Ok(chunks)
     }
 
     /// What decides a source's documents beside its content and the fingerprint. Where some summaries

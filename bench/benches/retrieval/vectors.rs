@@ -63,7 +63,7 @@ impl Kept {
 }
 
 fn key(text: &str) -> Vec<u8> {
-    hex::decode(Hash::of(text.as_bytes()).to_string()).unwrap_or_default()
+    Hash::of(text.as_bytes()).as_bytes().to_vec()
 }
 
 #[async_trait]

@@ -13,6 +13,7 @@ use super::error::damaged;
 use super::points::{self, Build, ChunkPoint, DENSE, Point, field};
 use crate::chunk::Hash;
 use crate::document::{Document, SourceName};
+use crate::fingerprint::Fingerprint;
 use crate::head::Head;
 use crate::search::StoredDocument;
 
@@ -47,6 +48,15 @@ impl Collection {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// One build of the index that this collection is a build of, or the name of.
+    pub fn build(&self, fingerprint: &Fingerprint) -> Self {
+        let ending = format!("__{fingerprint}");
+        match self.name.ends_with(&ending) {
+            true => self.clone(),
+            false => Self::new(self.client.clone(), self.name.clone() + &ending),
+        }
     }
 
     pub(super) fn client(&self) -> &Qdrant {

@@ -134,3 +134,8 @@ pub(super) fn stored_chunk(row: &SqliteRow) -> Result<StoredChunk, sqlx::Error> 
         chunk: chunk(row)?,
     })
 }
+
+/// Reads a stored vector: numbers of four bytes each, little-endian.
+pub fn vector(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect()
+}

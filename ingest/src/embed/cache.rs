@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use lectern_index::chunk::Hash;
 use lectern_index::document::BlobSha;
 use lectern_index::fingerprint::EmbedderId;
+use lectern_index::sqlite::vector;
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use crate::store::WriteError;
@@ -40,8 +41,8 @@ impl Cache {
             query.push(")");
             let known: Vec<Vec<u8>> =
                 query.build_query_scalar().fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
-            for hash in known {
-                Hash::from_bytes(&hash).map(|hash| missing.remove(&hash));
+            for hash in known.iter().filter_map(|hash| Hash::from_bytes(hash)) {
+                missing.remove(&hash);
             }
         }
         Ok(missing)
@@ -63,8 +64,7 @@ impl Cache {
                     .await
                     .map_err(|error| self.error(&error))?;
             if let Some(bytes) = bytes {
-                let numbers = bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number));
-                found.insert(*hash, numbers.collect());
+                found.insert(*hash, vector(&bytes));
             }
         }
         Ok(found)
@@ -93,7 +93,7 @@ impl Cache {
     pub async fn summaries(
         &self,
         model: &str,
-        shas: &[BlobSha],
+        shas: impl Iterator<Item = &BlobSha>,
     ) -> Result<HashMap<BlobSha, Option<String>>, WriteError> {
         let mut known = HashMap::new();
         for sha in shas {

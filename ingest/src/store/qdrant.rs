@@ -6,7 +6,6 @@
 //! that readers see. The next run of the source deletes what no generation has any more, after it
 //! has undone what a run that died left behind.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,13 +14,9 @@ use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
 use lectern_index::head::Head;
 use lectern_index::qdrant::QdrantIndex;
-use lectern_index::qdrant::points::{self, OPEN, Point, field};
+use lectern_index::qdrant::points;
 use lectern_index::search::StoredDocument;
-use qdrant_client::qdrant::{
-    Condition, DeletePointsBuilder, Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct,
-    PointsIdsList, Range, SetPayloadPointsBuilder, UpsertPointsBuilder, Value, WriteOrdering,
-    WriteOrderingType,
-};
+use qdrant_client::qdrant::{PointsIdsList, SetPayloadPointsBuilder, Value};
 
 use crate::exit::Failure;
 use crate::ledger::{self, Record};
@@ -33,15 +28,13 @@ use crate::store::{
 
 mod builds;
 mod client;
+mod generation;
 mod lease;
 mod record;
 mod stage;
 
 use client::Client;
 use lease::Lease;
-
-/// Documents ended by one call: their paths and new points are listed in it.
-const STALE: usize = 64;
 
 /// What a build is to readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,31 +108,6 @@ impl QdrantStore {
         &self.client
     }
 
-    /// Undoes what a run that died left in a source, and deletes what no generation has any more.
-    pub(crate) async fn clean(
-        &self,
-        collection: &str,
-        source: &SourceName,
-        generation: u64,
-    ) -> Result<(), WriteError> {
-        let range =
-            |name: &str, range: Range| Filter::must([points::of(source), Condition::range(name, range)]);
-        let above = Some(generation as f64);
-        let staged = range(field::FROM, Range { gt: above, ..Range::default() });
-        self.client.delete(DeletePointsBuilder::new(collection).points(staged).wait(true).build()).await?;
-        let ended = range(field::TO, Range { gt: above, lt: Some(OPEN as f64), ..Range::default() });
-        self.end(collection, ended, OPEN).await?;
-        let gone = range(field::TO, Range { lte: above, ..Range::default() });
-        self.client.delete(DeletePointsBuilder::new(collection).points(gone).wait(true).build()).await
-    }
-
-    /// Sets the generation that does not have these points any more.
-    async fn end(&self, collection: &str, which: Filter, generation: u64) -> Result<(), WriteError> {
-        let to = [(field::TO.to_owned(), Value::from(generation as i64))];
-        let set = SetPayloadPointsBuilder::new(collection, to).points_selector(which).wait(true);
-        self.client.set(set.build()).await
-    }
-
     /// What the ledger knows of a source in a build; where that is not its generation, what Qdrant has.
     async fn known(
         &self,
@@ -164,63 +132,6 @@ impl QdrantStore {
         rebuilt.map_err(|error| self.ledger.error(error))?;
         db.commit().await.map_err(|error| self.ledger.error(error))?;
         Ok(ledger::of_documents(head, &documents))
-    }
-
-    /// Ends what `publication` takes away, at the generation after `generation`; returns how many
-    /// chunks that are.
-    async fn end_stale(
-        &self,
-        begun: &Begun,
-        publication: &Publication,
-        collection: &str,
-        generation: u64,
-    ) -> Result<u64, WriteError> {
-        let source = &begun.source;
-        let staged: HashMap<&str, _> = publication.staged.iter().map(|one| (one.0.as_str(), one)).collect();
-        // What is staged replaces whatever stands under its path, even where the ledger had lost it.
-        let paths: HashSet<&str> =
-            publication.stale.iter().map(String::as_str).chain(staged.keys().copied()).collect();
-        let mut paths: Vec<&str> = paths.into_iter().collect();
-        paths.sort_unstable();
-        for paths in paths.chunks(STALE) {
-            let mut stale = Filter::must(points::in_generation(source, generation));
-            let listed: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-            stale.must.push(Condition::matches(field::PATH, listed));
-            let new = paths.iter().filter_map(|path| staged.get(path)).flat_map(|(path, blob, ids)| {
-                let own = points::document_id(source, path, blob);
-                ids.iter().map(points::chunk_id).chain([own])
-            });
-            let new: Vec<PointId> = new.collect();
-            if !new.is_empty() {
-                stale.must_not.push(Condition::has_id(new));
-            }
-            self.end(collection, stale, generation + 1).await?;
-        }
-        let next = Some((generation + 1) as f64);
-        let ended = Range { gte: next, lte: next, ..Range::default() };
-        let ended = [points::of(source), points::is("chunk"), Condition::range(field::TO, ended)];
-        self.client.count(collection, Filter::must(ended)).await
-    }
-
-    /// Writes a head, unless another writer was there before: the step that readers see.
-    async fn write_head(&self, collection: &str, head: &Head) -> Result<(), WriteError> {
-        let payload = self.payload(&Point::Head(head.clone()))?;
-        let id = points::head_id(&head.source);
-        let point = PointStruct::new(id.clone(), NamedVectors::default(), payload);
-        let old = (head.generation - 1) as i64;
-        let write = UpsertPointsBuilder::new(collection, vec![point])
-            .update_filter(Filter::must([Condition::matches(field::GENERATION, old)]))
-            .ordering(WriteOrdering { r#type: WriteOrderingType::Strong.into() })
-            .wait(true);
-        self.client.upsert(write.build()).await?;
-        let get = GetPointsBuilder::new(collection, vec![id]).with_payload(true).build();
-        let found = self.client.get(get).await?.into_iter().next().map(|point| Point::read(point.payload));
-        match found {
-            Some(Ok(Point::Head(found))) if found == *head => Ok(()),
-            _ => Err(self
-                .client
-                .failure("was published by another lectern-ingest meanwhile: run the sync again")),
-        }
     }
 }
 
@@ -274,10 +185,7 @@ impl IndexWriter for QdrantStore {
         let collection = self.collection(&begun.spec.fingerprint);
         let (name, source) = (collection.name(), &begun.source);
         let old = begun.head.as_ref().map_or(0, |head| head.generation);
-        let removed_chunks = match old {
-            0 => 0,
-            old => self.end_stale(begun, publication, name, old).await?,
-        };
+        let removed_chunks = self.replace(begun, publication, name, old).await?;
         let (documents, chunks) = self.counts(name, source, old + 1).await?;
         let head = Head {
             source: source.clone(),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::workspace::Workspace;
 use crate::openai::Hybrid;
+use crate::openai::miniature::KEY;
 
 /// Other chunk settings: another build.
 const OTHER: [&str; 2] = ["--set", "chunk.max_tokens=100"];
@@ -96,4 +97,41 @@ pub(crate) fn models_are_compared(workspace: Workspace) {
     let counts = hybrid.openai.take_counts();
     assert_eq!(counts.answered["what does the gecko eat"], 1, "under the new model");
     hybrid.verified();
+}
+
+#[test]
+fn a_build_without_vectors_is_compared_with_what_vectors_find() {
+    words_are_compared_with_vectors(Workspace::new(&[]));
+}
+
+/// In the index of this workspace.
+pub(crate) fn words_are_compared_with_vectors(workspace: Workspace) {
+    let hybrid = Hybrid::of(zoo(workspace));
+    let set = hybrid.workspace.root().join("canary.jsonl");
+    // No document has this word, but one has most of its letters.
+    let misspelt = json!({"query": "aardvrak", "relevant": [{"path": "aardvark.md"}]});
+    let lines = std::fs::read_to_string(&set).expect("the set");
+    std::fs::write(&set, format!("{lines}{misspelt}\n")).expect("a file");
+    hybrid.synced(&CANARY);
+    let old = served(&hybrid.workspace);
+    let (code, report) = hybrid.workspace.sync(&CANARY);
+    assert_eq!(code, 6, "{report}");
+    assert_eq!(
+        report["sources"][0]["canary"],
+        json!({"questions": 9, "served": 9, "new": 8, "switched": false})
+    );
+    assert_eq!(served(&hybrid.workspace), old);
+}
+
+#[test]
+fn with_nothing_to_judge_questions_that_cannot_be_embedded_are_only_noted() {
+    let hybrid = Hybrid::of(zoo(Workspace::new(&[])));
+    hybrid.synced(&[]);
+    hybrid.openai.take_counts();
+    hybrid.openai.expect_key("another");
+    let report = hybrid.synced(&CANARY);
+    assert!(report["notes"][0].as_str().is_some_and(|note| note.contains("canary set")), "{report}");
+    hybrid.openai.expect_key(KEY);
+    assert!(hybrid.synced(&CANARY)["notes"].is_null());
+    assert_eq!(hybrid.openai.take_counts().answered.len(), 8, "the next sync asked");
 }

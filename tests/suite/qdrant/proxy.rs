@@ -155,19 +155,22 @@ fn forward(mut from: TcpStream, mut to: TcpStream, asks: bool, connection: &Conn
                 // In the middle of what was read.
                 let _ = to.write_all(&buffer[..read / 2]);
             }
+            end(&from, &to);
+            return;
+        }
+        // What Qdrant says to a client that was cut is nobody's.
+        if to.write_all(&buffer[..read]).is_err() && !connection.is_cut.load(Relaxed) {
             break;
         }
-        if to.write_all(&buffer[..read]).is_err() {
-            // Nobody is there for what Qdrant still says to a client that was cut.
-            if !connection.is_cut.load(Relaxed) {
-                break;
-            }
-        }
     }
-    // What is cut late is ended by its own direction.
-    if asks || !connection.is_cut.load(Relaxed) {
-        for socket in [&from, &to] {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+    // Whoever cuts a connection ends it.
+    if !connection.is_cut.load(Relaxed) {
+        end(&from, &to);
+    }
+}
+
+fn end(from: &TcpStream, to: &TcpStream) {
+    for socket in [from, to] {
+        let _ = socket.shutdown(Shutdown::Both);
     }
 }

@@ -24,7 +24,7 @@ const LONGEST_LIST: u32 = 10_000;
 impl QdrantStore {
     /// The collection of a build.
     pub(crate) fn collection(&self, fingerprint: &Fingerprint) -> Collection {
-        Collection::new(self.client.qdrant().clone(), format!("{}__{fingerprint}", self.name))
+        self.served().build(fingerprint)
     }
 
     /// What is served.

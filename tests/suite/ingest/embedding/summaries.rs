@@ -1,13 +1,17 @@
 //! Summaries that a model writes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::ingest::workspace::Workspace;
 use crate::openai::{Fault, Hybrid};
+use crate::programs;
 
 const ON: [&str; 2] = ["--set", "summary.model=writer"];
+const PRICES: [&str; 4] =
+    ["--set", "summary.usd_per_million_input_tokens=9", "--set", "summary.usd_per_million_output_tokens=9"];
 
 /// Three documents: one that its author has described, and two without a description.
 fn hybrid(workspace: Workspace) -> Hybrid {
@@ -41,14 +45,17 @@ pub(crate) fn replace_extracted_ones(workspace: Workspace) {
     };
     assert_eq!((&*extracted["described.md"], &*extracted["plain.md"]), ("By its author.", "Short."));
     hybrid.openai.take_counts();
-    let prices = [
-        "--set",
-        "summary.usd_per_million_input_tokens=1",
-        "--set",
-        "summary.usd_per_million_output_tokens=2",
-    ];
+    // Said beforehand, without a key.
+    let mut dry = hybrid.ingest(&[&["sync", "docs", "--dry-run", "--json"], &ON[..], &PRICES].concat());
+    let (code, out, error) = programs::text(programs::run(dry.env_remove("OPENAI_API_KEY")));
+    assert_eq!(code, 0, "{out}{error}");
+    let dry: Value = serde_json::from_str(&out).expect("a report");
+    let expected = &dry["sources"][0]["summaries"];
+    assert_eq!((&expected["written"], &expected["requests"]), (&2.into(), &2.into()), "{dry}");
+    assert!(expected["cost_usd"].as_f64().is_some_and(|usd| usd > 0.0), "{dry}");
+    assert_eq!(hybrid.openai.take_counts().requests, 0);
     // Turned on: what is there gets them, and nothing is embedded again.
-    let report = hybrid.synced(&[&ON[..], &prices].concat());
+    let report = hybrid.synced(&[&ON[..], &PRICES].concat());
     let counts = hybrid.openai.take_counts();
     assert_eq!((counts.chats, counts.embeddings), (2, 0));
     assert_eq!((&report["summaries"]["written"], &report["summaries"]["requests"]), (&2.into(), &2.into()));
@@ -102,15 +109,28 @@ fn they_count_against_the_cap() {
     let cap = ["--set", "embedding.max_cost_usd=0.0001"];
     let (code, report) = hybrid.sync(&[&ON[..], &cap].concat());
     assert_eq!(code, 2, "no price, no cap: {report}");
-    let prices = [
-        "--set",
-        "summary.usd_per_million_input_tokens=9",
-        "--set",
-        "summary.usd_per_million_output_tokens=9",
-    ];
-    let (code, report): (i32, Value) = hybrid.sync(&[&ON[..], &cap, &prices].concat());
+    let (code, report): (i32, Value) = hybrid.sync(&[&ON[..], &cap, &PRICES].concat());
     assert_eq!(code, 6, "{report}");
     assert_eq!((hybrid.export(), summaries(&hybrid)), before);
     let alone = ["--set", "summary.usd_per_million_input_tokens=9"];
     assert_eq!(hybrid.run(&[&["sync", "docs"], &ON[..], &alone].concat()).0, 2, "one price is none");
+}
+
+#[test]
+fn what_is_paid_for_when_the_cap_is_reached_is_kept() {
+    let hybrid = Hybrid::with_documents(20);
+    hybrid.synced(&[]);
+    hybrid.openai.take_counts();
+    // Slow enough that several are under way when the cap ends the run.
+    hybrid.openai.latency(Duration::from_millis(300));
+    let cap = ["--set", "embedding.max_cost_usd=0.012"];
+    let (code, report) = hybrid.sync(&[&ON[..], &cap, &PRICES].concat());
+    assert_eq!(code, 6, "{report}");
+    let counts = hybrid.openai.take_counts();
+    assert!(counts.chats > 1 && counts.abandoned == 0, "{counts:?}");
+    let kept: Vec<i64> = hybrid.query("SELECT count(*) FROM summaries");
+    assert_eq!(kept, [counts.chats as i64]);
+    hybrid.openai.recover();
+    hybrid.synced(&ON);
+    assert_eq!(hybrid.openai.take_counts().chats, 20 - counts.chats);
 }
