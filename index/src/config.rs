@@ -12,11 +12,13 @@ use toml::{Table, Value};
 use crate::citation::convention;
 
 mod env_file;
+mod index;
 mod models;
 mod schedule;
 mod settings;
 
 pub use env_file::read_env_file;
+pub use index::IndexSettings;
 pub use models::{EmbeddingSettings, Provider, SummarySettings};
 pub use schedule::{BadSchedule, Schedule};
 pub use settings::*;
@@ -119,6 +121,7 @@ impl Config {
                 "a GitHub App needs both github.app_id and github.installation_id".into(),
             ));
         }
+        self.index.check().map_err(ConfigError)?;
         self.summary.check().map_err(ConfigError)?;
         self.embedding.check(self.summary.model.is_some()).map_err(ConfigError)?;
         let serve = &self.serve;
@@ -317,6 +320,8 @@ mod tests {
             "github.deadline_seconds=0",
             "github.app_id=1",
             "serve.max_concurrent=0",
+            "index.collection=docs",
+            "index.url=http://localhost:6334",
             "embedding.provider=cohere",
             "embedding.model=x",
             "serve.listen=nonsense",

@@ -86,8 +86,15 @@ impl fmt::Display for BlobSha {
     }
 }
 
+impl<'de> Deserialize<'de> for BlobSha {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sha = String::deserialize(deserializer)?;
+        Self::parse(&sha).ok_or_else(|| serde::de::Error::custom(format!("{sha:?} is no SHA-1")))
+    }
+}
+
 /// What the index holds of a document beside its chunks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// The source it belongs to.
     pub source: SourceName,

@@ -15,6 +15,7 @@ pub mod head;
 pub mod made_by;
 pub mod markdown;
 pub mod open;
+pub mod qdrant;
 pub mod query;
 pub mod search;
 pub mod sqlite;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::chunk::{Chunk, ChunkId};
 use crate::document::{Document, SourceName};
-use crate::fingerprint::{EmbedderId, Fingerprint};
+use crate::fingerprint::{ChunkSettings, EmbedderId, Fingerprint};
 use crate::head::Head;
 use crate::query::Terms;
 
@@ -130,12 +130,16 @@ pub enum Mode {
 }
 
 /// What an index is and holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// Fingerprint of the build that is served; `None` while nothing was ever published.
     pub fingerprint: Option<Fingerprint>,
     /// Embedder of that build; `None` in lexical mode.
     pub embedder: Option<EmbedderId>,
+    /// Length of its vectors; `None` in lexical mode.
+    pub dimensions: Option<u32>,
+    /// How its documents are cut; `None` while nothing was ever published.
+    pub chunk: Option<ChunkSettings>,
     /// Heads of its sources, by name.
     pub heads: Vec<Head>,
 }

@@ -148,14 +148,14 @@ impl SqliteIndex {
 
     async fn read_build(&self, db: &mut SqliteConnection) -> Result<Build, sqlx::Error> {
         let row = sqlx::query(
-            "SELECT build, fingerprint, embedder, dimensions, switched_at FROM builds \
+            "SELECT build, fingerprint, embedder, dimensions, chunk, switched_at FROM builds \
              WHERE CASE WHEN ?1 IS NULL THEN state = 'serving' ELSE fingerprint = ?1 END",
         )
         .bind(self.build.as_ref().map(Fingerprint::as_str))
         .fetch_optional(&mut *db)
         .await?;
         let Some(row) = row else {
-            let status = Status { fingerprint: None, embedder: None, heads: Vec::new() };
+            let status = Status::default();
             return Ok(Build { number: 0, since: String::new(), dimensions: None, status });
         };
         let number: i64 = row.try_get("build")?;
@@ -163,9 +163,11 @@ impl SqliteIndex {
         let status = Status {
             fingerprint: Some(Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?)),
             embedder: row.try_get::<Option<String>, _>("embedder")?.map(EmbedderId::from_stored),
+            dimensions: row.try_get("dimensions")?,
+            chunk: serde_json::from_str(row.try_get("chunk")?).ok(),
             heads,
         };
-        let dimensions = row.try_get::<Option<i64>, _>("dimensions")?.map(|n| n as usize);
+        let dimensions = status.dimensions.map(|n| n as usize);
         Ok(Build { number, since: row.try_get("switched_at")?, dimensions, status })
     }
 }

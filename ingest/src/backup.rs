@@ -8,22 +8,13 @@ use sqlx::{AssertSqlSafe, Connection};
 use crate::exit::{Exit, Failure};
 use crate::store::sqlite::SqliteStore;
 
+pub(crate) mod appear;
 mod copy;
 
 /// Writes a consistent copy of the index to `file`, which must not exist yet; a sync may run
 /// meanwhile. The copy appears under its name only when it is complete and on disk.
 pub async fn backup(store: &SqliteStore, file: &Path) -> Result<(), Failure> {
-    if file.exists() {
-        return Err(Failure::usage(format!(
-            "{} exists already: choose another name, or move it away",
-            file.display()
-        )));
-    }
-    let part = beside(file, ".part");
-    // Left behind by a backup that was killed: SQLite does not write into an existing database, and
-    // an old journal would be played back into a new one.
-    remove(&beside(file, ".part-journal"))?;
-    remove(&part)?;
+    let part = appear::part(file)?;
     let written = sqlx::query(AssertSqlSafe("VACUUM INTO ?".to_owned()))
         .bind(part.display().to_string())
         .execute(store.pool())
@@ -32,8 +23,7 @@ pub async fn backup(store: &SqliteStore, file: &Path) -> Result<(), Failure> {
         remove(&part)?;
         return Err(store.error(error).into());
     }
-    let durable = std::fs::File::open(&part).and_then(|copy| copy.sync_all());
-    durable.and_then(|()| std::fs::rename(&part, file)).and_then(|()| sync_folder(file)).map_err(|error| {
+    appear::whole(&part, file).map_err(|error| {
         Failure::new(Exit::IndexDown, format!("the backup {} cannot be written: {error}", file.display()))
     })
 }

@@ -36,7 +36,8 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// The index: sqlite://PATH, or just a path [default: sqlite://lectern.db]
+    /// The index: sqlite://PATH, just a path, or http://HOST:6334/COLLECTION for Qdrant [default:
+    /// sqlite://lectern.db]
     #[arg(long, global = true, value_name = "URL")]
     pub index: Option<String>,
     /// The configuration file [default: lectern.toml, if it exists]
@@ -83,6 +84,9 @@ pub enum Command {
     /// Restore the ledger from the index, without embedding anything
     RebuildLedger,
     /// Write a consistent copy of the whole index to a file; a sync may run meanwhile
+    ///
+    /// A copy of an index in a file is a file of that kind. One whose name ends in .jsonl, and every
+    /// copy of an index in Qdrant, has lines of JSON with what is served, which any index can load.
     Backup {
         /// The file to make.
         file: PathBuf,
@@ -91,6 +95,17 @@ pub enum Command {
     Restore {
         /// The backup.
         file: PathBuf,
+    },
+    /// Copy what one index serves into another, vectors and all, without embedding anything
+    ///
+    /// Either one may be in a file or in Qdrant: http://HOST:6334/COLLECTION.
+    Copy {
+        /// The index to read.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The index to write.
+        #[arg(long, value_name = "URL")]
+        to: String,
     },
     /// Remove what is kept but not served, and give the space back
     Prune(Prune),

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::CommandFactory;
 use lectern_index::config::Config;
@@ -13,9 +13,10 @@ use crate::cli::{self, Cli, Command, Common};
 use crate::exit::{Exit, Failure};
 use crate::lock::Lock;
 use crate::report::Report;
+use crate::store::open::{Access, Place, Store};
 use crate::store::sqlite::SqliteStore;
 use crate::verify::Findings;
-use crate::{backup, export, ledger, prune, repair, run, status, verify};
+use crate::{backup, export, portable, prune, repair, run, status, verify};
 
 /// Runs the command and gives the code it ends with.
 pub async fn run(cli: &Cli) -> Result<Exit, Failure> {
@@ -27,17 +28,9 @@ pub async fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Export { vectors } => export(common, *vectors).await,
         Command::Verify { repair } => verify(common, *repair).await,
         Command::RebuildLedger => rebuild_ledger(common).await,
-        Command::Backup { file } => {
-            let (_, path) = index(common)?;
-            backup::backup(&SqliteStore::open_read(&path).await?, file).await?;
-            done(common, "backup", file)
-        }
-        Command::Restore { file } => {
-            let (_, path) = index(common)?;
-            let _lock = Lock::take(&path)?;
-            backup::restore(&SqliteStore::open(&path).await?, file).await?;
-            done(common, "restored", file)
-        }
+        Command::Backup { file } => backup(common, file).await,
+        Command::Restore { file } => restore(common, file).await,
+        Command::Copy { from, to } => copy(common, from, to).await,
         Command::Prune(options) => prune(common, options).await,
         Command::Rollback => rollback(common).await,
         Command::Completions { shell } => {
@@ -63,16 +56,16 @@ async fn sync(common: &Common, options: &cli::Sync) -> Result<Exit, Failure> {
 }
 
 async fn status(common: &Common) -> Result<Exit, Failure> {
-    let (config, path) = index(common)?;
-    let store = SqliteStore::open_read(&path).await?;
-    let status = status::read(store.pool(), path.display().to_string(), &config).await;
-    let status = status.map_err(|error| store.error(error))?;
+    let config = configuration(common)?;
+    let place = Place::of(&config)?;
+    let (store, _) = place.open(Access::Read).await?;
+    let status = status::read(&store, place.name(), &config).await?;
     print(common, &status, |status| status.to_text(run::colour()))?;
     Ok(Exit::Done)
 }
 
 async fn export(common: &Common, vectors: bool) -> Result<Exit, Failure> {
-    let index = Location::parse(&configuration(common)?.index.url).map_err(Failure::usage)?.open();
+    let index = Location::of(&configuration(common)?.index).map_err(Failure::usage)?.open()?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     export::export(&*index, vectors, &mut out).await?;
     export::written(out.flush())?;
@@ -80,12 +73,8 @@ async fn export(common: &Common, vectors: bool) -> Result<Exit, Failure> {
 }
 
 async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
-    let (config, path) = index(common)?;
-    let (_lock, store) = if mend {
-        (Some(Lock::take(&path)?), SqliteStore::open_existing(&path).await?)
-    } else {
-        (None, SqliteStore::open_read(&path).await?)
-    };
+    let config = configuration(common)?;
+    let (store, _lock) = Place::of(&config)?.open(if mend { Access::Existing } else { Access::Read }).await?;
     let mut findings = look(&store).await?;
     if mend && !findings.differences.is_empty() {
         let targets = repair::mend(&store, &findings, &config).await?;
@@ -103,33 +92,86 @@ async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
             eprintln!("{before} differences were found, {} are left", findings.differences.len());
         }
     }
+    store.close().await;
     print(common, &findings, Findings::to_text)?;
     Ok(if findings.differences.is_empty() { Exit::Done } else { Exit::Differs })
 }
 
-/// Verifies in one transaction, so a sync that publishes meanwhile is no difference.
-async fn look(store: &SqliteStore) -> Result<Findings, Failure> {
+/// Verifies a file in one transaction, so a sync that publishes meanwhile is no difference.
+async fn look(store: &Store) -> Result<Findings, Failure> {
+    let store = match store {
+        Store::Sqlite(store) => store,
+        Store::Qdrant(store) => return Ok(verify::qdrant::verify(store).await?),
+    };
     let mut db = store.pool().begin().await.map_err(|error| store.error(error))?;
     Ok(verify::verify(&mut db).await.map_err(|error| store.error(error))?)
 }
 
 async fn rebuild_ledger(common: &Common) -> Result<Exit, Failure> {
-    let (_, path) = index(common)?;
-    let _lock = Lock::take(&path)?;
-    let store = SqliteStore::open_existing(&path).await?;
-    let rebuilt = ledger::rebuild_all(store.pool()).await.map_err(|error| store.error(error))?;
+    let (store, _lock) = Place::of(&configuration(common)?)?.open(Access::Existing).await?;
+    let rebuilt = repair::rebuild_ledger(&store).await?;
+    store.close().await;
     print(common, &serde_json::json!({ "documents": rebuilt }), |_| {
         format!("the ledger knows the {rebuilt} documents of the index again\n")
     })?;
     Ok(Exit::Done)
 }
 
+async fn backup(common: &Common, file: &Path) -> Result<Exit, Failure> {
+    match location(common)? {
+        Location::Sqlite(path) if !portable::file::has_lines(file) => {
+            backup::backup(&SqliteStore::open_read(&path).await?, file).await?;
+        }
+        location => drop(portable::file::backup(&*location.open()?, file).await?),
+    }
+    done(common, "backup", file)
+}
+
+async fn restore(common: &Common, file: &Path) -> Result<Exit, Failure> {
+    let (location, is_database) = (location(common)?, portable::file::is_database(file));
+    if let (Location::Sqlite(path), false) = (&location, portable::file::has_lines(file)) {
+        let _lock = Lock::take(path)?;
+        backup::restore(&SqliteStore::open(path).await?, file).await?;
+        return done(common, "restored", file);
+    }
+    if is_database {
+        let file = file.display();
+        return Err(Failure::usage(format!(
+            "{file} is a file: use lectern-ingest copy --from {file} --to {location}"
+        )));
+    }
+    let (store, _lock) = Place::of(&configuration(common)?)?.open(Access::Make).await?;
+    let restored = portable::file::restore(&store, file).await;
+    store.close().await;
+    restored?;
+    done(common, "restored", file)
+}
+
+async fn copy(common: &Common, from: &str, to: &str) -> Result<Exit, Failure> {
+    if common.index.is_some() {
+        return Err(Failure::usage("copy takes --from and --to, not --index"));
+    }
+    let config = configuration(common)?;
+    let from = Location::parse(from).map_err(Failure::usage)?.open()?;
+    let place = Place::at(to, &config)?;
+    let (store, _lock) = place.open(Access::Make).await?;
+    let mut writer = portable::Writer::new(&store);
+    let given = portable::give(&*from, &mut writer).await;
+    store.close().await;
+    let documents = given?;
+    print(common, &serde_json::json!({ "documents": documents }), |_| {
+        format!("{} serves the {documents} documents that were copied\n", place.name())
+    })?;
+    Ok(Exit::Done)
+}
+
 async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
-    let (config, path) = index(common)?;
-    let _lock = Lock::take(&path)?;
-    let store = SqliteStore::open_existing(&path).await?;
+    let config = configuration(common)?;
+    let (store, _lock) = Place::of(&config)?.open(Access::Existing).await?;
     let current = run::spec(&config, run::embedder(&config)?.as_deref(), None).fingerprint;
-    let pruned = prune::prune(&store, &config, options, &current).await?;
+    let pruned = prune::prune(&store, &config, options, &current).await;
+    store.close().await;
+    let pruned = pruned?;
     print(common, &pruned, |pruned| {
         let names: Vec<&str> = pruned.sources.iter().map(|name| name.as_str()).collect();
         format!(
@@ -144,9 +186,10 @@ async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
 }
 
 async fn rollback(common: &Common) -> Result<Exit, Failure> {
-    let (_, path) = index(common)?;
-    let _lock = Lock::take(&path)?;
-    let fingerprint = prune::rollback(&SqliteStore::open_existing(&path).await?).await?;
+    let (store, _lock) = Place::of(&configuration(common)?)?.open(Access::Existing).await?;
+    let fingerprint = prune::rollback(&store).await;
+    store.close().await;
+    let fingerprint = fingerprint?;
     print(common, &serde_json::json!({ "serving": fingerprint }), |_| {
         format!(
             "build {fingerprint} is served again. Set model and chunk settings back before the next sync, which would switch to the build of the settings it finds\n"
@@ -163,11 +206,8 @@ fn configuration(common: &Common) -> Result<Config, Failure> {
     Config::load(common.config.as_deref(), std::env::vars(), &sets).map_err(Failure::usage)
 }
 
-/// The configuration, and the file of the embedded index it names.
-fn index(common: &Common) -> Result<(Config, PathBuf), Failure> {
-    let config = configuration(common)?;
-    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
-    Ok((config, path))
+fn location(common: &Common) -> Result<Location, Failure> {
+    Location::of(&configuration(common)?.index).map_err(Failure::usage)
 }
 
 fn done(common: &Common, what: &str, file: &Path) -> Result<Exit, Failure> {

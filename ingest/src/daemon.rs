@@ -10,7 +10,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use lectern_index::config::{Config, Schedule, SourceSettings};
 use lectern_index::embed::Embedder;
-use lectern_index::open::Location;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -24,6 +23,7 @@ use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::report::{Report, SourceReport};
 use crate::schedule::jitter;
+use crate::store::open::{Access, Place, Store};
 use crate::store::sqlite::SqliteStore;
 use crate::summary::Summaries;
 use crate::sync::Sync;
@@ -103,7 +103,7 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
 
 /// What the ledger tells of earlier runs.
 async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -> Result<Shared, Failure> {
-    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
+    let path = Place::of(config)?.file();
     // Readers of this version wait for its schema, and what is due next may be an hour away.
     if SqliteStore::is_older(&path).await? {
         let _lock = Lock::take(&path)?;
@@ -201,10 +201,10 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
     let open = daemon.open().await?;
     let required = config.source.iter().map(|source| source.name.clone()).collect();
     let sync = Sync {
-        store: &open.store,
+        store: open.store.writer(),
         spec: run::spec(config, daemon.embedder.as_deref(), Some(required)),
         embedding: open.embedding.as_ref(),
-        cache: open.store.cache(),
+        cache: open.store.ledger().cache(),
         summaries: open.summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: false,
@@ -212,17 +212,17 @@ async fn try_sync(daemon: &Daemon, settings: &SourceSettings, run_id: &str) -> R
         run_id: run_id.to_owned(),
         progress: Progress::Quiet,
     };
-    let done = run::one(&sync, &target, &open.store).await;
+    let done = run::one(&sync, &target, open.store.ledger()).await;
     daemon.close(open).await;
     Ok(done)
 }
 
 /// The index, open for writing, under the lock that every process takes.
 struct Open {
-    store: SqliteStore,
+    store: Store,
     embedding: Option<Embedding>,
     summaries: Option<Summaries>,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl Daemon {
@@ -233,12 +233,10 @@ impl Daemon {
         if let Some(open) = shared.upgrade() {
             return Ok(open);
         }
-        let Location::Sqlite(path) = Location::parse(&self.config.index.url).map_err(Failure::usage)?;
-        let lock = Lock::take(&path)?;
-        let store = SqliteStore::open(&path).await?;
+        let (store, lock) = Place::of(&self.config)?.open(Access::Make).await?;
         let cost = Arc::new(Cost::new(&self.config));
         let embedding = run::embedding(&self.config, &self.embedder, &store, cost.clone(), false)?;
-        let summaries = Summaries::configured(&self.config, store.cache(), cost, false)?;
+        let summaries = Summaries::configured(&self.config, store.ledger().cache(), cost, false)?;
         let open = Arc::new(Open { store, embedding, summaries, _lock: lock });
         *shared = Arc::downgrade(&open);
         Ok(open)

@@ -7,6 +7,7 @@
 use lectern_index::chunk::ChunkId;
 use lectern_index::document::{BlobSha, SourceName};
 use lectern_index::fingerprint::Fingerprint;
+use lectern_index::head::Head;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::plan::{Known, KnownDocument};
@@ -27,6 +28,14 @@ pub struct Record {
     pub known: Known,
     /// Its failures.
     pub failed: Vec<Problem>,
+}
+
+impl Record {
+    /// Paths of the documents that are in the index.
+    pub fn indexed(&self) -> Vec<String> {
+        let indexed = self.known.iter().filter(|(_, document)| document.skipped.is_none());
+        indexed.map(|(path, _)| path.clone()).collect()
+    }
 }
 
 /// Reads what is known of a source.
@@ -140,7 +149,22 @@ pub async fn record(
     Ok(())
 }
 
-/// What the index alone says of a source: what the ledger holds once it is rebuilt.
+/// Documents of a source as an index has them: path, blob SHA, chunk ids in order.
+pub type Documents = Vec<(String, String, Vec<ChunkId>)>;
+
+/// What an index alone says of a source: what the ledger holds once it is restored.
+pub fn of_documents(head: &Head, documents: &Documents) -> Record {
+    let mut record =
+        Record { generation: Some(head.generation), settings: Some(NO_SETTINGS.into()), ..Record::default() };
+    for (path, blob_sha, _) in documents {
+        if let Some(blob_sha) = BlobSha::parse(blob_sha) {
+            record.known.insert(path.clone(), KnownDocument { blob_sha, skipped: None });
+        }
+    }
+    record
+}
+
+/// What the embedded index alone says of a source.
 pub async fn of_index(
     db: &mut SqliteConnection,
     build: i64,
@@ -149,22 +173,30 @@ pub async fn of_index(
     let Some(head) = lectern_index::sqlite::read_head(db, build, source).await? else {
         return Ok(Record::default());
     };
-    let mut record =
-        Record { generation: Some(head.generation), settings: Some(NO_SETTINGS.into()), ..Record::default() };
+    Ok(of_documents(&head, &documents(db, build, &head).await?))
+}
+
+/// The published documents of a source in the embedded index.
+async fn documents(db: &mut SqliteConnection, build: i64, head: &Head) -> Result<Documents, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT path, blob_sha FROM documents WHERE build = ? AND source = ? AND generation <= ?",
+        "SELECT document, path, blob_sha FROM documents WHERE build = ? AND source = ? AND generation <= ?",
     )
     .bind(build)
-    .bind(source.as_str())
+    .bind(head.source.as_str())
     .bind(head.generation as i64)
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
+    let mut documents = Documents::new();
     for row in rows {
-        if let Some(blob_sha) = BlobSha::parse(row.try_get("blob_sha")?) {
-            record.known.insert(row.try_get("path")?, KnownDocument { blob_sha, skipped: None });
-        }
+        let ids: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT id FROM chunks WHERE document = ? ORDER BY ordinal")
+                .bind(row.try_get::<i64, _>("document")?)
+                .fetch_all(&mut *db)
+                .await?;
+        let ids = ids.iter().filter_map(|id| ChunkId::from_bytes(id)).collect();
+        documents.push((row.try_get("path")?, row.try_get("blob_sha")?, ids));
     }
-    Ok(record)
+    Ok(documents)
 }
 
 /// Restores what the ledger should know of a source from the published documents of its build. What
@@ -175,7 +207,56 @@ pub async fn rebuild(
     build: i64,
     source: &SourceName,
 ) -> Result<(), sqlx::Error> {
-    let origin = origin(db, source).await?;
+    match lectern_index::sqlite::read_head(db, build, source).await? {
+        Some(head) => {
+            let documents = documents(db, build, &head).await?;
+            restore(db, fingerprint, &head, &documents).await
+        }
+        None => forget(db, fingerprint, source).await,
+    }
+}
+
+/// Makes the ledger know these documents of a source, and no others.
+pub async fn restore(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+    head: &Head,
+    documents: &Documents,
+) -> Result<(), sqlx::Error> {
+    let origin = origin(db, &head.source).await?;
+    forget(db, fingerprint, &head.source).await?;
+    for (path, blob_sha, ids) in documents {
+        sqlx::query(
+            "INSERT INTO ledger_documents (fingerprint, source, path, blob_sha, chunk_ids) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(fingerprint.as_str())
+        .bind(head.source.as_str())
+        .bind(path)
+        .bind(blob_sha)
+        .bind(ids.iter().flat_map(|id| *id.as_bytes()).collect::<Vec<u8>>())
+        .execute(&mut *db)
+        .await?;
+    }
+    sqlx::query(
+        "INSERT INTO ledger_sources (fingerprint, source, generation, commit_sha, settings, origin) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(fingerprint.as_str())
+    .bind(head.source.as_str())
+    .bind(head.generation as i64)
+    .bind(&head.commit)
+    .bind(NO_SETTINGS)
+    .bind(origin)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Forgets a source in a build.
+pub async fn forget(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+    source: &SourceName,
+) -> Result<(), sqlx::Error> {
     for table in ["ledger_documents", "ledger_sources", "ledger_failures"] {
         sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE fingerprint = ? AND source = ?")))
             .bind(fingerprint.as_str())
@@ -183,42 +264,6 @@ pub async fn rebuild(
             .execute(&mut *db)
             .await?;
     }
-    let documents = sqlx::query(
-        "SELECT d.document, d.path, d.blob_sha FROM documents d JOIN heads h USING (build, source) \
-         WHERE d.build = ? AND d.source = ? AND d.generation <= h.generation",
-    )
-    .bind(build)
-    .bind(source.as_str())
-    .fetch_all(&mut *db)
-    .await?;
-    for row in documents {
-        let ids: Vec<Vec<u8>> =
-            sqlx::query_scalar("SELECT id FROM chunks WHERE document = ? ORDER BY ordinal")
-                .bind(row.try_get::<i64, _>("document")?)
-                .fetch_all(&mut *db)
-                .await?;
-        sqlx::query(
-            "INSERT INTO ledger_documents (fingerprint, source, path, blob_sha, chunk_ids) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(fingerprint.as_str())
-        .bind(source.as_str())
-        .bind(row.try_get::<String, _>("path")?)
-        .bind(row.try_get::<String, _>("blob_sha")?)
-        .bind(ids.concat())
-        .execute(&mut *db)
-        .await?;
-    }
-    sqlx::query(
-        "INSERT INTO ledger_sources (fingerprint, source, generation, commit_sha, settings, origin) \
-         SELECT ?, source, generation, commit_sha, ?, ? FROM heads WHERE build = ? AND source = ?",
-    )
-    .bind(fingerprint.as_str())
-    .bind(NO_SETTINGS)
-    .bind(origin)
-    .bind(build)
-    .bind(source.as_str())
-    .execute(db)
-    .await?;
     Ok(())
 }
 

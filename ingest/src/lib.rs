@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod lock;
 pub mod parse;
 pub mod plan;
+pub mod portable;
 pub mod prepare;
 pub mod progress;
 pub mod prune;

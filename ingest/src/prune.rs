@@ -8,7 +8,11 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::cli;
 use crate::exit::{Exit, Failure};
+use crate::store::WriteError;
+use crate::store::open::Store;
 use crate::store::sqlite::{SqliteStore, builds};
+
+mod qdrant;
 
 /// What was removed.
 #[derive(Debug, Default, Serialize)]
@@ -23,10 +27,10 @@ pub struct Pruned {
     pub builds: Vec<String>,
 }
 
-/// Removes what `options` names, in one transaction, and gives the space back to the disk.
+/// Removes what `options` names, of a file in one transaction, and gives the space back to the disk.
 /// `current` is the fingerprint of the settings, whose build may be half filled.
 pub async fn prune(
-    store: &SqliteStore,
+    store: &Store,
     config: &Config,
     options: &cli::Prune,
     current: &Fingerprint,
@@ -40,6 +44,22 @@ pub async fn prune(
             "no source is configured, so --sources would remove every one: check --config, nothing was removed",
         ));
     }
+    let pruned = match store {
+        Store::Sqlite(store) => prune_file(store, config, options, current).await?,
+        Store::Qdrant(store) => qdrant::prune(store, config, options, current).await?,
+    };
+    if let Err(error) = sqlx::query("VACUUM").execute(store.ledger().pool()).await {
+        tracing::warn!("the space is free for later syncs, but could not be given back to the disk: {error}");
+    }
+    Ok(pruned)
+}
+
+async fn prune_file(
+    store: &SqliteStore,
+    config: &Config,
+    options: &cli::Prune,
+    current: &Fingerprint,
+) -> Result<Pruned, WriteError> {
     let mut pruned = Pruned::default();
     let mut db = store.pool().begin().await.map_err(|error| store.error(error))?;
     let removed = async {
@@ -56,14 +76,23 @@ pub async fn prune(
     };
     removed.await.map_err(|error| store.error(error))?;
     db.commit().await.map_err(|error| store.error(error))?;
-    if let Err(error) = sqlx::query("VACUUM").execute(store.pool()).await {
-        tracing::warn!("the space is free for later syncs, but could not be given back to the disk: {error}");
-    }
     Ok(pruned)
 }
 
 /// Lets readers be served the build that was served before; returns its fingerprint.
-pub async fn rollback(store: &SqliteStore) -> Result<String, Failure> {
+pub async fn rollback(store: &Store) -> Result<String, Failure> {
+    let back = match store {
+        Store::Sqlite(store) => roll_file_back(store).await?,
+        Store::Qdrant(store) => qdrant::rollback(store).await?,
+    };
+    back.ok_or_else(|| {
+        Failure::usage(
+            "there is no build to go back to: one is kept after each change of model or chunk settings",
+        )
+    })
+}
+
+async fn roll_file_back(store: &SqliteStore) -> Result<Option<String>, WriteError> {
     let mut db = store.pool().begin().await.map_err(|error| store.error(error))?;
     let kept: Option<(i64, String)> = sqlx::query_as(
         "SELECT build, fingerprint FROM builds WHERE state = 'kept' ORDER BY switched_at DESC, build DESC LIMIT 1",
@@ -71,14 +100,10 @@ pub async fn rollback(store: &SqliteStore) -> Result<String, Failure> {
     .fetch_optional(&mut *db)
     .await
     .map_err(|error| store.error(error))?;
-    let Some((build, fingerprint)) = kept else {
-        return Err(Failure::usage(
-            "there is no build to go back to: one is kept after each change of model or chunk settings",
-        ));
-    };
+    let Some((build, fingerprint)) = kept else { return Ok(None) };
     builds::serve_build(&mut db, build).await.map_err(|error| store.error(error))?;
     db.commit().await.map_err(|error| store.error(error))?;
-    Ok(fingerprint)
+    Ok(Some(fingerprint))
 }
 
 async fn builds(db: &mut SqliteConnection, current: &Fingerprint) -> Result<Vec<String>, sqlx::Error> {
@@ -98,12 +123,7 @@ async fn builds(db: &mut SqliteConnection, current: &Fingerprint) -> Result<Vec<
         ] {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut *db).await?;
         }
-        for table in ["ledger_documents", "ledger_sources", "ledger_failures"] {
-            sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE fingerprint = ?")))
-                .bind(fingerprint)
-                .execute(&mut *db)
-                .await?;
-        }
+        forget_build(db, fingerprint).await?;
     }
     Ok(old.into_iter().map(|(_, fingerprint)| fingerprint).collect())
 }
@@ -123,14 +143,37 @@ async fn sources(db: &mut SqliteConnection, config: &Config) -> Result<Vec<Sourc
             );
             sqlx::query(AssertSqlSafe(rows)).bind(name.as_str()).execute(&mut *db).await?;
         }
-        for table in ["documents", "heads", "ledger_documents", "ledger_sources", "ledger_failures", "runs"] {
+        for table in ["documents", "heads"] {
             sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE source = ?")))
                 .bind(name.as_str())
                 .execute(&mut *db)
                 .await?;
         }
+        forget_source(db, name).await?;
     }
     Ok(gone)
+}
+
+/// Removes a build from the ledger.
+async fn forget_build(db: &mut SqliteConnection, fingerprint: &str) -> Result<(), sqlx::Error> {
+    for table in ["ledger_documents", "ledger_sources", "ledger_failures"] {
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE fingerprint = ?")))
+            .bind(fingerprint)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Removes a source from ledger and history.
+async fn forget_source(db: &mut SqliteConnection, name: &SourceName) -> Result<(), sqlx::Error> {
+    for table in ["ledger_documents", "ledger_sources", "ledger_failures", "runs"] {
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE source = ?")))
+            .bind(name.as_str())
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn cache(db: &mut SqliteConnection) -> Result<(u64, u64), sqlx::Error> {

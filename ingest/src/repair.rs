@@ -13,17 +13,22 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::exit::Failure;
 use crate::ledger;
+use crate::store::WriteError;
+use crate::store::open::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::sync::Target;
 use crate::target;
 use crate::verify::{Difference, Findings, Kind, vectors};
 
-/// Mends what lies in the index itself, in one transaction, and marks the documents that must be
+mod qdrant;
+
+/// Mends what lies in the index itself, for a file in one transaction, and marks the documents that must be
 /// indexed again. Returns the sources to sync for that, with the settings they were indexed with.
-pub async fn mend(store: &SqliteStore, findings: &Findings, config: &Config) -> Result<Vec<Target>, Failure> {
-    let mut db = store.pool().begin().await.map_err(|error| store.error(error))?;
-    let origins = try_mend(&mut db, findings).await.map_err(|error| store.error(error))?;
-    db.commit().await.map_err(|error| store.error(error))?;
+pub async fn mend(store: &Store, findings: &Findings, config: &Config) -> Result<Vec<Target>, Failure> {
+    let origins = match store {
+        Store::Sqlite(store) => mend_file(store, findings).await?,
+        Store::Qdrant(store) => qdrant::mend(store, findings).await?,
+    };
     let mut targets = Vec::new();
     for (name, origin) in origins {
         let configured = config.source.iter().find(|settings| settings.name == name).cloned();
@@ -33,6 +38,24 @@ pub async fn mend(store: &SqliteStore, findings: &Findings, config: &Config) -> 
         targets.push(target::configured(&settings, config)?);
     }
     Ok(targets)
+}
+
+async fn mend_file(
+    store: &SqliteStore,
+    findings: &Findings,
+) -> Result<Vec<(SourceName, Option<String>)>, WriteError> {
+    let mut db = store.pool().begin().await.map_err(|error| store.error(error))?;
+    let origins = try_mend(&mut db, findings).await.map_err(|error| store.error(error))?;
+    db.commit().await.map_err(|error| store.error(error))?;
+    Ok(origins)
+}
+
+/// Restores the whole ledger from the index; returns how many documents it knows.
+pub async fn rebuild_ledger(store: &Store) -> Result<u64, WriteError> {
+    match store {
+        Store::Sqlite(store) => ledger::rebuild_all(store.pool()).await.map_err(|error| store.error(error)),
+        Store::Qdrant(store) => qdrant::rebuild_ledger(store).await,
+    }
 }
 
 async fn try_mend(

@@ -10,17 +10,16 @@ use lectern_index::document::SourceName;
 use lectern_index::embed::Embedder;
 use lectern_index::embed::configured::configured;
 use lectern_index::fingerprint::{ChunkSettings, Fingerprint};
-use lectern_index::open::Location;
 
 use crate::cli;
 use crate::cost::Cost;
 use crate::embed::Embedding;
 use crate::exit::{Exit, Failure};
 use crate::history;
-use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::store::BuildSpec;
+use crate::store::open::{Access, Place, Store};
 use crate::store::sqlite::SqliteStore;
 use crate::summary::Summaries;
 use crate::sync::{Sync, Target};
@@ -35,7 +34,7 @@ pub fn embedder(config: &Config) -> Result<Option<Arc<dyn Embedder>>, Failure> {
 pub fn embedding(
     config: &Config,
     embedder: &Option<Arc<dyn Embedder>>,
-    store: &SqliteStore,
+    store: &Store,
     cost: Arc<Cost>,
     dry_run: bool,
 ) -> Result<Option<Embedding>, Failure> {
@@ -45,7 +44,7 @@ pub fn embedding(
     {
         return Err(Failure::usage(lacking));
     }
-    Embedding::new(Arc::clone(embedder), store.cache(), &config.embedding, cost).map(Some)
+    Embedding::new(Arc::clone(embedder), store.ledger().cache(), &config.embedding, cost).map(Some)
 }
 
 /// What decides the whole index under these settings.
@@ -80,12 +79,8 @@ pub async fn sync(config: &Config, options: &cli::Sync) -> Report {
 async fn try_sync(config: &Config, options: &cli::Sync, report: &mut Report) -> Result<(), Failure> {
     let targets = target::targets(config, &options.targets)?;
     let embedder = embedder(config)?;
-    let Location::Sqlite(path) = Location::parse(&config.index.url).map_err(Failure::usage)?;
-    let (_lock, store) = if options.dry_run {
-        (None, SqliteStore::open_dry(&path).await?)
-    } else {
-        (Some(Lock::take(&path)?), SqliteStore::open(&path).await?)
-    };
+    let access = if options.dry_run { Access::DryRun } else { Access::Make };
+    let (store, _lock) = Place::of(config)?.open(access).await?;
     let done = sync_all(config, options, &embedder, &store, &targets, report).await;
     store.close().await;
     done
@@ -97,18 +92,18 @@ pub async fn sync_all(
     config: &Config,
     options: &cli::Sync,
     embedder: &Option<Arc<dyn Embedder>>,
-    store: &SqliteStore,
+    store: &Store,
     targets: &[Target],
     report: &mut Report,
 ) -> Result<(), Failure> {
     let cost = Arc::new(Cost::new(config));
     let embedding = embedding(config, embedder, store, cost.clone(), options.dry_run)?;
-    let summaries = Summaries::configured(config, store.cache(), cost, options.dry_run)?;
+    let summaries = Summaries::configured(config, store.ledger().cache(), cost, options.dry_run)?;
     let sync = Sync {
-        store,
+        store: store.writer(),
         spec: spec(config, embedder.as_deref(), required(config, options)),
         embedding: embedding.as_ref(),
-        cache: store.cache(),
+        cache: store.ledger().cache(),
         summaries: summaries.as_ref(),
         settings: config.sync.clone(),
         dry_run: options.dry_run,
@@ -116,22 +111,22 @@ pub async fn sync_all(
         run_id: report.run_id.clone(),
         progress: Progress::new(options.quiet),
     };
-    let runs = futures::stream::iter(targets).map(|target| one(&sync, target, store));
+    let runs = futures::stream::iter(targets).map(|target| one(&sync, target, store.ledger()));
     // Reported in the order they were named, whichever ends first.
     report.sources = runs.buffered(config.sync.concurrent_sources).collect().await;
     Ok(())
 }
 
 /// Brings one target up to date and records the run.
-pub async fn one(sync: &Sync<'_>, target: &Target, store: &SqliteStore) -> crate::report::SourceReport {
+pub async fn one(sync: &Sync<'_>, target: &Target, ledger: &SqliteStore) -> crate::report::SourceReport {
     let started = now();
     let mut done = sync.source(target).await;
     if !sync.dry_run
-        && let Err(error) = history::record(store.pool(), &done, &started, &now()).await
+        && let Err(error) = history::record(ledger.pool(), &done, &started, &now()).await
         && done.exit_code != Exit::IndexDown
     {
         // What was published stays; but a history with a hole would claim that nothing happened.
-        done.error = Some(store.error(error).to_string());
+        done.error = Some(ledger.error(error).to_string());
         done.exit_code = Exit::IndexDown;
     }
     done

@@ -6,13 +6,18 @@ use chrono::{SecondsFormat, Utc};
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use lectern_index::config::{Config, Schedule};
 use lectern_index::document::SourceName;
+use lectern_index::fingerprint::Fingerprint;
 use lectern_index::head::Head;
+use lectern_index::qdrant::State;
 use lectern_index::search::Mode;
 use serde::Serialize;
 use sqlx::{Row, SqlitePool};
 
 use crate::history::{self, Run};
 use crate::schedule;
+use crate::store::WriteError;
+use crate::store::open::Store;
+use crate::store::qdrant::{QdrantStore, Role};
 
 /// Runs shown of each source.
 const RUNS: usize = 5;
@@ -66,17 +71,45 @@ pub struct Source {
     pub runs: Vec<Run>,
 }
 
-/// Reads the state of the index that `pool` has open.
-pub async fn read(pool: &SqlitePool, index: String, config: &Config) -> Result<Status, sqlx::Error> {
+/// What an index holds: its builds and, of the one that is served, the heads.
+struct Held {
+    builds: Vec<Build>,
+    serving: Option<(Fingerprint, Vec<Head>)>,
+}
+
+/// Reads the state of an index.
+pub async fn read(store: &Store, index: String, config: &Config) -> Result<Status, WriteError> {
+    let ledger = store.ledger();
+    let mut held = match store {
+        Store::Sqlite(store) => of_file(store.pool()).await.map_err(|error| store.error(error))?,
+        Store::Qdrant(store) => of_qdrant(store).await?,
+    };
+    for build in &mut held.builds {
+        let count =
+            sqlx::query_scalar("SELECT count(*) FROM vectors WHERE embedder = ?").bind(&build.embedder);
+        build.vectors = count.fetch_one(ledger.pool()).await.map_err(|error| ledger.error(error))?;
+    }
+    let mode = held.builds.iter().find(|build| build.state == "serving").map(|build| match build.embedder {
+        Some(_) => Mode::Hybrid,
+        None => Mode::Lexical,
+    });
+    let mut status = Status { index, mode, builds: held.builds, sources: Vec::new() };
+    let Some((fingerprint, heads)) = held.serving else { return Ok(status) };
+    for head in heads {
+        let source = source(ledger.pool(), &fingerprint, head, config).await;
+        status.sources.push(source.map_err(|error| ledger.error(error))?);
+    }
+    Ok(status)
+}
+
+async fn of_file(pool: &SqlitePool) -> Result<Held, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT b.*, count(h.source) AS sources, coalesce(sum(h.documents), 0) AS documents, \
-         (SELECT count(*) FROM vectors v WHERE v.embedder = b.embedder) AS vectors \
+        "SELECT b.*, count(h.source) AS sources, coalesce(sum(h.documents), 0) AS documents \
          FROM builds b LEFT JOIN heads h USING (build) GROUP BY b.build ORDER BY b.build",
     )
     .fetch_all(pool)
     .await?;
-    let mut status = Status { index, mode: None, builds: Vec::new(), sources: Vec::new() };
-    let mut serving = None;
+    let mut held = Held { builds: Vec::new(), serving: None };
     for row in rows {
         let build = Build {
             fingerprint: row.try_get("fingerprint")?,
@@ -85,31 +118,55 @@ pub async fn read(pool: &SqlitePool, index: String, config: &Config) -> Result<S
             created_at: row.try_get("created_at")?,
             sources: row.try_get("sources")?,
             documents: row.try_get("documents")?,
-            vectors: row.try_get("vectors")?,
+            vectors: 0,
         };
         if build.state == "serving" {
-            status.mode = Some(if build.embedder.is_some() { Mode::Hybrid } else { Mode::Lexical });
-            serving = Some((row.try_get::<i64, _>("build")?, build.fingerprint.clone()));
+            let mut db = pool.acquire().await?;
+            let heads = lectern_index::sqlite::read_heads(&mut db, row.try_get("build")?).await?;
+            held.serving = Some((Fingerprint::from_stored(build.fingerprint.as_str()), heads));
         }
-        status.builds.push(build);
+        held.builds.push(build);
     }
-    let Some((build, fingerprint)) = serving else { return Ok(status) };
+    Ok(held)
+}
+
+async fn of_qdrant(store: &QdrantStore) -> Result<Held, WriteError> {
+    let mut held = Held { builds: Vec::new(), serving: None };
+    for State { build, heads } in store.builds().await? {
+        let state = match store.role(&build).await? {
+            Role::Serving => "serving",
+            Role::Kept => "kept",
+            Role::Filling => "filling",
+        };
+        held.builds.push(Build {
+            fingerprint: build.fingerprint.to_string(),
+            state: state.into(),
+            embedder: build.embedder.map(|embedder| embedder.as_str().to_owned()),
+            created_at: build.created_at,
+            sources: heads.len() as i64,
+            documents: heads.iter().map(|head| head.documents as i64).sum(),
+            vectors: 0,
+        });
+        if state == "serving" {
+            held.serving = Some((build.fingerprint, heads));
+        }
+    }
+    Ok(held)
+}
+
+async fn source(
+    pool: &SqlitePool,
+    fingerprint: &Fingerprint,
+    head: Head,
+    config: &Config,
+) -> Result<Source, sqlx::Error> {
     let mut db = pool.acquire().await?;
-    let heads = lectern_index::sqlite::read_heads(&mut db, build).await?;
-    let fingerprint = lectern_index::fingerprint::Fingerprint::from_stored(fingerprint);
-    let mut ledgers = Vec::new();
-    for head in heads {
-        let failures = crate::ledger::read(&mut db, &fingerprint, &head.source).await?.failed;
-        ledgers.push((head, failures));
-    }
+    let failures = crate::ledger::read(&mut db, fingerprint, &head.source).await?.failed;
     drop(db);
-    for (head, failures) in ledgers {
-        let mut runs = history::last(pool, &head.source, TELLING).await?;
-        let next_run = next_run(config, &head.source, &runs);
-        runs.truncate(RUNS);
-        status.sources.push(Source { next_run, head, failures, runs });
-    }
-    Ok(status)
+    let mut runs = history::last(pool, &head.source, TELLING).await?;
+    let next_run = next_run(config, &head.source, &runs);
+    runs.truncate(RUNS);
+    Ok(Source { next_run, head, failures, runs })
 }
 
 fn next_run(config: &Config, source: &SourceName, runs: &[Run]) -> Option<String> {

@@ -14,6 +14,8 @@ use lectern_index::search::{SearchIndex, StoredDocument};
 use crate::plan::Known;
 use crate::source::Problem;
 
+pub mod open;
+pub mod qdrant;
 pub mod sqlite;
 
 /// An index that can be written. One writer at a time: the caller holds the lock.
@@ -79,10 +81,10 @@ pub struct BuildSpec {
 pub struct Begun {
     /// The source.
     pub source: SourceName,
-    /// The build that is written.
+    /// The number of the build that is written, in the embedded index.
     pub build: i64,
-    /// Its fingerprint.
-    pub fingerprint: Fingerprint,
+    /// What decides it.
+    pub spec: BuildSpec,
     /// The source's head in that build; `None` if it was never published there.
     pub head: Option<Head>,
     /// What the ledger knows of the source in that build.
@@ -93,10 +95,6 @@ pub struct Begun {
     pub settings: Option<String>,
     /// Paths that readers are served now, in whichever build.
     pub served: Vec<String>,
-    /// The sources that the build must hold before it is switched to.
-    pub required: Option<Vec<SourceName>>,
-    /// Whether publishing leaves another build served, see [`BuildSpec::held`].
-    pub held: bool,
 }
 
 impl Begun {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 mod document;
+pub(crate) mod qdrant;
 pub(crate) mod vectors;
 
 /// Something that is not as it must be.
@@ -199,7 +200,7 @@ async fn source(
         );
         findings.add(Some(name), None, Kind::Head, detail);
     }
-    ledger(db, build, head, &indexed, findings).await?;
+    ledger(db, &build.fingerprint, head, &indexed, findings).await?;
     if let Some((ordinal, chunk)) = canary {
         full_text_canary(db, build.number, name, ordinal, &chunk, findings).await?;
     }
@@ -249,13 +250,13 @@ async fn full_text_canary(
 
 async fn ledger(
     db: &mut SqliteConnection,
-    build: &Build,
+    fingerprint: &Fingerprint,
     head: &Head,
     indexed: &BTreeMap<String, (String, Vec<ChunkId>)>,
     findings: &mut Findings,
 ) -> Result<(), sqlx::Error> {
     let name = Some(&head.source);
-    let record = crate::ledger::read(db, &build.fingerprint, &head.source).await?;
+    let record = crate::ledger::read(db, fingerprint, &head.source).await?;
     if record.generation != Some(head.generation) {
         let known =
             record.generation.map_or("nothing".to_owned(), |generation| format!("generation {generation}"));
@@ -282,7 +283,7 @@ async fn ledger(
     for (path, (_, ids)) in indexed {
         if !known.contains_key(path) {
             findings.add(name, Some(path), Kind::Ledger, "in the index, not in the ledger");
-        } else if crate::ledger::chunk_ids(db, &build.fingerprint, &head.source, path).await? != *ids {
+        } else if crate::ledger::chunk_ids(db, fingerprint, &head.source, path).await? != *ids {
             findings.add(name, Some(path), Kind::Ledger, "the ledger has other chunk ids than the index");
         }
     }

@@ -33,6 +33,7 @@ impl FakeIndex {
             fingerprint: Some(Fingerprint::from_stored("0123")),
             embedder: self.embedder.clone(),
             heads: vec![head("docs", true)],
+            ..Status::default()
         }
     }
 }

@@ -42,6 +42,8 @@ impl Searcher {
     /// Keeps what searches by vector need loaded, so that no caller waits for a new generation to
     /// be. Nothing is loaded of an index that was not built with our embedder.
     pub async fn keep_ready(self) {
+        // An index that is not a file is reached, and its key looked at, before somebody asks.
+        let _ = self.index.status().await;
         let Some(questions) = &self.questions else { return };
         loop {
             let status = self.index.status().await;

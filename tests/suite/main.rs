@@ -6,4 +6,5 @@ mod github;
 mod ingest;
 mod openai;
 mod programs;
+mod qdrant;
 mod serve;

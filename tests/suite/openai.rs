@@ -3,7 +3,7 @@
 
 mod client;
 mod faults;
-mod hybrid;
+pub mod hybrid;
 mod limits;
 pub mod miniature;
 mod shape;

@@ -1,18 +1,19 @@
 //! An index of a set, made anew in each run as `lectern-ingest sync` makes it: what an older program
 //! made of the documents would measure that program. Only vectors are kept.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
-use lectern_index::config::Config;
+use lectern_index::config::{Config, IndexSettings};
 use lectern_index::embed::Embedder;
 use lectern_index::open::Location;
 use lectern_index::search::SearchIndex;
 use lectern_ingest::cli;
 use lectern_ingest::exit::{Exit, Failure};
 use lectern_ingest::report::Report;
-use lectern_ingest::store::sqlite::SqliteStore;
+use lectern_ingest::store::open::{Access, Place};
 use lectern_ingest::{run, target};
 
 use crate::labels::Set;
@@ -30,7 +31,9 @@ pub(crate) struct Built {
 /// Indexes the documents of `set`; says on stderr how long that took.
 pub(crate) async fn build(set: &Set, config: &Config) -> Result<Built> {
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("index.db");
+    let mut config = config.clone();
+    config.index = place(set, folder.path());
+    let config = &config;
     let corpus = set.corpus.to_str().context("the folder's name is no text")?;
     let targets = target::targets(config, &[corpus.to_owned()]).map_err(said)?;
     let options = cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
@@ -40,7 +43,7 @@ pub(crate) async fn build(set: &Set, config: &Config) -> Result<Built> {
     let mode = if embedder.is_some() { "hybrid" } else { "lexical" };
 
     let started = Instant::now();
-    let store = SqliteStore::open(&path).await?;
+    let (store, _lock) = Place::of(config).map_err(said)?.open(Access::Make).await.map_err(said)?;
     let mut report = Report::begin(false);
     run::sync_all(config, &options, &keeping, &store, &targets, &mut report).await.map_err(said)?;
     store.close().await;
@@ -59,7 +62,17 @@ pub(crate) async fn build(set: &Set, config: &Config) -> Result<Built> {
         Some(kept) => eprintln!(", {} of them embedded in {:.1} s", kept.asked(), kept.seconds()),
         None => eprintln!(),
     }
-    Ok(Built { mode, index: Location::Sqlite(path).open(), embedder, _folder: folder })
+    Ok(Built { mode, index: Location::of(&config.index)?.open()?, embedder, _folder: folder })
+}
+
+/// A file or, where `LECTERN_BENCH_QDRANT_URL` is set, Qdrant: a collection of its own in each run.
+fn place(set: &Set, folder: &Path) -> IndexSettings {
+    let Ok(url) = std::env::var("LECTERN_BENCH_QDRANT_URL") else {
+        let url = folder.join("index.db").display().to_string();
+        return IndexSettings { url, ..IndexSettings::default() };
+    };
+    let collection = Some(format!("bench-{}-{}", set.name, std::process::id()));
+    IndexSettings { url, collection, ledger: Some(folder.join("ledger.db")), ..IndexSettings::default() }
 }
 
 fn said(failure: Failure) -> anyhow::Error {

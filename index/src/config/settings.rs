@@ -6,20 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::SourceName;
 
-/// `[index]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IndexSettings {
-    /// `sqlite://PATH` (or just a path).
-    pub url: String,
-}
-
-impl Default for IndexSettings {
-    fn default() -> Self {
-        Self { url: "sqlite://lectern.db".into() }
-    }
-}
-
 /// `[chunk]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -36,7 +36,7 @@ fn found(lexical: Vec<(f32, StoredChunk)>, dense: Vec<(f32, StoredChunk)>) -> Fo
         list.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.id.cmp(&b.1.id)));
         list.into_iter().map(|(score, chunk)| Candidate { score, chunk }).collect()
     };
-    let status = Status { fingerprint: None, embedder: None, heads: Vec::new() };
+    let status = Status::default();
     Found { lexical: list(lexical), dense: list(dense), status }
 }
 

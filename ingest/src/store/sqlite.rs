@@ -177,14 +177,12 @@ impl SqliteStore {
         Ok(Begun {
             source: source.clone(),
             build,
-            fingerprint: spec.fingerprint.clone(),
+            spec: spec.clone(),
             head,
             known: record.known,
             failed: record.failed,
             settings: record.settings,
             served,
-            required: spec.required.clone(),
-            held: spec.held,
         })
     }
 
@@ -234,7 +232,7 @@ impl SqliteStore {
             .bind(begun.source.as_str())
             .execute(&mut *db)
             .await?;
-        switch(&mut db, begun.build, begun.required.as_deref(), begun.held).await?;
+        switch(&mut db, begun.build, begun.spec.required.as_deref(), begun.spec.held).await?;
         db.commit().await
     }
 
@@ -269,8 +267,8 @@ impl SqliteStore {
             chunks: counts.try_get::<i64, _>("chunks")? as u64,
         };
         write_head(&mut db, build, &head).await?;
-        ledger::record(&mut db, &begun.fingerprint, source, head.generation, publication).await?;
-        let waiting_for = switch(&mut db, build, begun.required.as_deref(), begun.held).await?;
+        ledger::record(&mut db, &begun.spec.fingerprint, source, head.generation, publication).await?;
+        let waiting_for = switch(&mut db, build, begun.spec.required.as_deref(), begun.spec.held).await?;
         db.commit().await?;
         Ok(Published {
             generation: head.generation,

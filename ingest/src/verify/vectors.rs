@@ -70,7 +70,8 @@ pub(crate) async fn forget_damaged(
     Ok(())
 }
 
-fn defect(bytes: &[u8], dimensions: u32) -> Option<String> {
+/// What is wrong with a vector, if anything.
+pub(super) fn defect(bytes: &[u8], dimensions: u32) -> Option<String> {
     if bytes.len() != dimensions as usize * 4 {
         return Some(format!("its vector has {} bytes, not those of {dimensions} numbers", bytes.len()));
     }

@@ -89,14 +89,15 @@ fn log(shared: &Shared, serving: bool) -> Result<(), Failure> {
 }
 
 fn searcher(config: &Config) -> Result<(Location, Searcher), Failure> {
-    let location = Location::parse(&config.index.url).map_err(|error| usage(error.to_string()))?;
+    let location = Location::of(&config.index).map_err(|error| usage(error.to_string()))?;
+    let index = location.open().map_err(|error| usage(error.to_string()))?;
     let embedder = configured(&config.embedding, |name| std::env::var(name).ok());
     let embedder = embedder.map_err(|error| usage(error.to_string()))?;
     if let Some(lacking) = embedder.as_ref().and_then(|embedder| embedder.lacking()) {
         tracing::warn!("searches are lexical: {lacking}");
     }
     let timeout = Duration::from_millis(config.serve.embed_timeout_ms);
-    let searcher = Searcher::new(location.open(), embedder, timeout);
+    let searcher = Searcher::new(index, embedder, timeout);
     Ok((location, searcher))
 }
 

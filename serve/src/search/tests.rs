@@ -20,7 +20,7 @@ fn found(texts: &[(bool, String)]) -> Found {
         })
         .collect();
     let heads = vec![head("docs", false), head("handbook", true)];
-    let status = Status { fingerprint: Some(Fingerprint::from_stored("0123")), embedder: None, heads };
+    let status = Status { fingerprint: Some(Fingerprint::from_stored("0123")), heads, ..Status::default() };
     Found { lexical, dense: Vec::new(), status }
 }
 

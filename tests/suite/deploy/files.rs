@@ -128,6 +128,23 @@ fn compose_agrees_with_images_and_programs() {
     );
 }
 
+#[test]
+fn compose_with_qdrant_gives_each_program_its_key() {
+    let [compose] = yaml("deploy/compose.qdrant.yaml").try_into().expect("one document");
+    let services = &compose["services"];
+    let keys = &services["qdrant"]["environment"];
+    for (name, key) in [("ingest", "API_KEY"), ("serve", "READ_ONLY_API_KEY")] {
+        let set = services[name]["environment"].as_object().expect("variables");
+        assert_eq!(set["QDRANT_API_KEY"], keys[format!("QDRANT__SERVICE__{key}")], "{name}");
+        let settings = set.iter().filter(|(name, _)| *name != "QDRANT_API_KEY");
+        let settings: Vec<(String, String)> =
+            settings.map(|(name, value)| (name.clone(), text(value).to_owned())).collect();
+        let config = effective(&settings).expect("settings");
+        assert_eq!(config.index.collection.as_deref(), Some("docs"), "{name}");
+        assert!(config.index.ledger.is_some_and(|ledger| ledger.starts_with("/data")), "{name}");
+    }
+}
+
 /// The values of a key in a unit.
 fn unit<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()

@@ -104,11 +104,15 @@ fn ends_well(workspace: &Workspace) {
 
 #[test]
 fn killed_at_any_moment_a_sync_leaves_the_old_or_the_new() {
-    let workspace = Workspace::new(&[]);
-    let ends = kill_on(&workspace, kills(1), |_| workspace.ingest(&["sync", "docs"]));
+    kill_syncs(&Workspace::new(&[]), kills(1));
+}
+
+/// Kills syncs into the workspace's index at random moments while somebody reads it.
+pub(crate) fn kill_syncs(workspace: &Workspace, kills: u64) {
+    let ends = kill_on(workspace, kills, |_| workspace.ingest(&["sync", "docs"]));
     assert!(ends.contains(&None), "no sync was ever killed");
     assert!(others(&ends).iter().all(|&code| code == 0), "{ends:?}");
-    ends_well(&workspace);
+    ends_well(workspace);
 }
 
 #[test]

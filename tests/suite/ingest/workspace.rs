@@ -10,6 +10,7 @@ use crate::programs;
 /// Documents in `docs`, an index beside them; both gone when dropped.
 pub(crate) struct Workspace {
     folder: tempfile::TempDir,
+    /// A file or a URL.
     index: PathBuf,
 }
 
@@ -34,6 +35,11 @@ impl Workspace {
         workspace
     }
 
+    /// With its index elsewhere; the ledger stays in the folder.
+    pub(crate) fn with_index(self, url: String) -> Self {
+        Self { index: url.into(), ..self }
+    }
+
     /// With no documents, and an index in a folder of its own.
     pub(crate) fn with_index_in(folder: &str) -> Self {
         let mut workspace = Self::new(&[]);
@@ -53,7 +59,7 @@ impl Workspace {
         self.root().join("docs")
     }
 
-    /// The index.
+    /// The index: a file or a URL.
     pub(crate) fn index(&self) -> PathBuf {
         self.index.clone()
     }

@@ -94,7 +94,7 @@ impl Hybrid {
     pub fn texts(&self) -> BTreeMap<Place, String> {
         let location = Location::parse(self.workspace.index().to_str().unwrap()).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let index = location.open();
+            let index = location.open().unwrap();
             let mut texts = BTreeMap::new();
             for document in index.documents(&Filter::default(), None, 100_000).await.unwrap() {
                 let stored = index.document(&document.source, &document.path).await.unwrap().unwrap();

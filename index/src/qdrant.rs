@@ -1,0 +1,276 @@
+//! Reads an index in Qdrant that `lectern-ingest` writes: collections `NAME__FINGERPRINT`, one for
+//! each build, of which the alias `NAME` names the one that is served.
+//!
+//! A search is one call: both lists and, with them, the heads they belong to. It is asked under the
+//! heads of the last one; where these are not those that come back, a generation was published in
+//! between, and it is asked again. What a generation lost stays until the next sync of its source
+//! begins, so answers are whole.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use qdrant_client::qdrant::{DeletePointsBuilder, PointId, PointsIdsList};
+use qdrant_client::{Qdrant, QdrantError};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::document::{Document, SourceName};
+use crate::fingerprint::Fingerprint;
+use crate::search::{Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument};
+
+mod collection;
+mod error;
+pub mod points;
+mod query;
+
+pub use collection::{Collection, State};
+pub use error::{Trouble, reason, trouble};
+
+/// The variable that holds the key; a key is no setting.
+pub const KEY: &str = "QDRANT_API_KEY";
+
+/// How long a call may take. Too low: cold disks fail searches; serve has a limit of its own.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a search is begun again because a generation was published in between.
+const TRIES: usize = 5;
+
+/// An index in Qdrant, opened for reading.
+pub struct QdrantIndex {
+    served: Collection,
+    location: String,
+    /// What was served when it was last asked.
+    state: RwLock<Option<Arc<State>>>,
+    /// The documents of one state.
+    listing: RwLock<Option<Arc<Listing>>>,
+    /// Whether the key was found to be one that cannot write, or somebody was warned.
+    proven: AtomicBool,
+}
+
+/// The documents of a state, by source and path: Qdrant has no order of texts.
+struct Listing {
+    of: (Fingerprint, Vec<(SourceName, u64)>),
+    documents: Vec<(SourceName, String, PointId)>,
+}
+
+/// The key in the environment, if there is one.
+pub fn key(variable: impl Fn(&str) -> Option<String>) -> Option<SecretString> {
+    variable(KEY).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SecretString::from)
+}
+
+impl QdrantIndex {
+    /// The index that the alias `collection` names at `url`, which need not be up yet. Fails where
+    /// `url` is none.
+    pub fn new(url: &str, collection: &str, key: Option<&SecretString>) -> Result<Self, ReadError> {
+        let location = format!("{url}/{collection}");
+        let client = Qdrant::from_url(url)
+            .api_key(key.map(|key| key.expose_secret().to_owned()))
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            // It prints to stdout.
+            .skip_compatibility_check()
+            .build()
+            .map_err(|error| ReadError::Unreadable { location: location.clone(), reason: reason(&error) })?;
+        Ok(Self {
+            served: Collection::new(client, collection),
+            location,
+            state: RwLock::default(),
+            listing: RwLock::default(),
+            proven: AtomicBool::new(false),
+        })
+    }
+
+    /// One build, whether it is served or not.
+    pub fn of_build(collection: Collection) -> Self {
+        Self {
+            location: collection.name().to_owned(),
+            served: collection,
+            state: RwLock::default(),
+            listing: RwLock::default(),
+            // Whoever reads a build that is not served is a writer.
+            proven: AtomicBool::new(true),
+        }
+    }
+
+    /// The state that is served now.
+    async fn read_state(&self) -> Result<Arc<State>, ReadError> {
+        let state = self.served.state().await.map_err(|error| self.error(&error))?;
+        let state = Arc::new(self.checked(state)?);
+        self.remember(&state);
+        if !self.proven.load(Ordering::Relaxed) {
+            self.prove().await;
+        }
+        Ok(state)
+    }
+
+    fn checked(&self, state: Option<State>) -> Result<State, ReadError> {
+        let state = state.ok_or_else(|| ReadError::Missing { location: self.location.clone() })?;
+        if state.build.schema == points::SCHEMA {
+            return Ok(state);
+        }
+        Err(ReadError::Schema {
+            location: self.location.clone(),
+            found: state.build.schema,
+            expected: points::SCHEMA,
+            advice: format!("use the lectern-serve of version {}, or sync again", state.build.made_by),
+        })
+    }
+
+    fn remember(&self, state: &Arc<State>) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
+    }
+
+    fn remembered(&self) -> Option<Arc<State>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Deletes no point: a key that may only read is refused even that. Warns where it is not.
+    async fn prove(&self) {
+        let nothing = DeletePointsBuilder::new(self.served.name()).points(PointsIdsList { ids: Vec::new() });
+        match self.served.client().delete_points(nothing).await.as_ref().map_err(trouble) {
+            Err(Trouble::Denied) => {}
+            // Nobody knows yet: asked again with the next search.
+            Err(Trouble::Passing(_) | Trouble::Missing) => return,
+            _ => tracing::warn!(
+                index = self.location,
+                "this program only reads, but Qdrant would let it WRITE: give it a read-only key in {KEY}"
+            ),
+        }
+        self.proven.store(true, Ordering::Relaxed);
+    }
+
+    fn error(&self, error: &QdrantError) -> ReadError {
+        let location = self.location.clone();
+        match trouble(error) {
+            Trouble::Missing => ReadError::Missing { location },
+            _ => ReadError::Unreadable { location, reason: reason(error) },
+        }
+    }
+
+    /// The documents of `state`, read again where they are those of another one.
+    async fn list(&self, state: &State) -> Result<Arc<Listing>, ReadError> {
+        let heads = state.heads.iter().map(|head| (head.source.clone(), head.generation)).collect();
+        let of = (state.build.fingerprint.clone(), heads);
+        let known = self.listing.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| known.of == of) {
+            return Ok(known);
+        }
+        let mut documents = Vec::new();
+        for (source, generation) in &of.1 {
+            let paths = self.served.paths(source, *generation).await.map_err(|error| self.error(&error))?;
+            documents.extend(paths.into_iter().map(|(path, id)| (source.clone(), path, id)));
+        }
+        documents.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        let listing = Arc::new(Listing { of, documents });
+        *self.listing.write().unwrap_or_else(PoisonError::into_inner) = Some(listing.clone());
+        Ok(listing)
+    }
+
+    /// The head of a source in what is served now.
+    async fn head(&self, source: &SourceName) -> Result<Option<crate::head::Head>, ReadError> {
+        let state = self.read_state().await?;
+        Ok(state.heads.iter().find(|head| head.source == *source).cloned())
+    }
+
+    /// The paths that begin with `prefix`, where that is no whole folder, which Qdrant can match.
+    async fn paths(&self, state: &State, prefix: Option<&str>) -> Result<Option<Vec<String>>, ReadError> {
+        let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty() && !prefix.ends_with('/')) else {
+            return Ok(None);
+        };
+        let listing = self.list(state).await?;
+        let paths = listing.documents.iter().map(|(_, path, _)| path).filter(|path| path.starts_with(prefix));
+        Ok(Some(paths.cloned().collect()))
+    }
+}
+
+#[async_trait]
+impl SearchIndex for QdrantIndex {
+    async fn status(&self) -> Result<Status, ReadError> {
+        self.read_state().await.map(|state| status(&state))
+    }
+
+    async fn search(&self, search: &Search) -> Result<Found, ReadError> {
+        let mut state = match self.remembered() {
+            Some(state) => state,
+            None => self.read_state().await?,
+        };
+        for _ in 0..TRIES {
+            let paths = self.paths(&state, search.filter.path_prefix.as_deref()).await?;
+            let queries = query::Queries::new(self.served.name(), &state, search, paths);
+            let asked = queries.ask(&self.served).await.map_err(|error| self.error(&error))?;
+            let now = self.checked(asked.state)?;
+            if now == *state {
+                return Ok(Found { lexical: asked.lexical, dense: asked.dense, status: status(&state) });
+            }
+            state = Arc::new(now);
+            self.remember(&state);
+        }
+        let reason = "generations are published faster than they can be searched".into();
+        Err(ReadError::Unreadable { location: self.location.clone(), reason })
+    }
+
+    async fn prepare(&self) -> Result<(), ReadError> {
+        self.read_state().await.map(drop)
+    }
+
+    async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError> {
+        let Some(head) = self.head(source).await? else { return Ok(None) };
+        self.served.document(&head, path).await.map_err(|error| self.error(&error))
+    }
+
+    async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
+        let Some(head) = self.head(source).await? else { return Ok(Vec::new()) };
+        if self.remembered().is_none_or(|state| state.build.embedder.is_none()) {
+            return Ok(Vec::new());
+        }
+        let chunks = self.served.chunks(&head, path, true).await.map_err(|error| self.error(&error))?;
+        Ok(chunks.into_iter().map(|(_, _, vector)| vector).collect())
+    }
+
+    async fn documents(
+        &self,
+        filter: &Filter,
+        after: Option<&(SourceName, String)>,
+        limit: usize,
+    ) -> Result<Vec<Document>, ReadError> {
+        let state = self.read_state().await?;
+        let listing = self.list(&state).await?;
+        let sources = query::sources(&state, filter);
+        let prefix = filter.path_prefix.as_deref().unwrap_or_default();
+        let page = listing
+            .documents
+            .iter()
+            .filter(|(source, path, _)| {
+                after.is_none_or(|after| (source, path) > (&after.0, &after.1))
+                    && path.starts_with(prefix)
+                    && sources.iter().any(|head| head.source == *source)
+            })
+            .take(limit);
+        let page: Vec<_> = page.collect();
+        let ids = page.iter().map(|(_, _, id)| id.clone()).collect();
+        let documents = self.served.documents(ids).await.map_err(|error| self.error(&error))?;
+        let mut found: HashMap<(SourceName, String), Document> = documents
+            .into_iter()
+            .map(|document| ((document.source.clone(), document.path.clone()), document))
+            .collect();
+        Ok(page
+            .iter()
+            .filter_map(|(source, path, _)| found.remove(&(source.clone(), path.clone())))
+            .collect())
+    }
+}
+
+fn status(state: &State) -> Status {
+    Status {
+        fingerprint: Some(state.build.fingerprint.clone()),
+        embedder: state.build.embedder.clone(),
+        dimensions: state.build.dimensions,
+        chunk: Some(state.build.chunk.clone()),
+        heads: state.heads.clone(),
+    }
+}

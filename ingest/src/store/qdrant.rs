@@ -1,0 +1,349 @@
+//! Writes an index in Qdrant; the ledger, the vectors that were paid for and the history of runs are
+//! in a SQLite file beside the program.
+//!
+//! What is staged is `from` the next generation, so nobody sees it. Publish ends what is stale `to`
+//! the next generation, which is still served, and then writes the head: that one point is the step
+//! that readers see. The next run of the source deletes what no generation has any more, after it
+//! has undone what a run that died left behind.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lectern_index::config::IndexSettings;
+use lectern_index::document::SourceName;
+use lectern_index::fingerprint::Fingerprint;
+use lectern_index::head::Head;
+use lectern_index::qdrant::QdrantIndex;
+use lectern_index::qdrant::points::{self, OPEN, Point, field};
+use lectern_index::search::StoredDocument;
+use qdrant_client::qdrant::{
+    Condition, DeletePointsBuilder, Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct,
+    PointsIdsList, Range, SetPayloadPointsBuilder, UpsertPointsBuilder, Value, WriteOrdering,
+    WriteOrderingType,
+};
+
+use crate::exit::Failure;
+use crate::ledger::{self, Record};
+use crate::lock::Lock;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{
+    Begun, BuildSpec, Candidate, IndexWriter, Publication, Published, StagedDocument, WriteError,
+};
+
+mod builds;
+mod client;
+mod lease;
+mod record;
+mod stage;
+
+use client::Client;
+use lease::Lease;
+
+/// Documents ended by one call: their paths and new points are listed in it.
+const STALE: usize = 64;
+
+/// What a build is to readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// They are served it.
+    Serving,
+    /// They were, until another one was.
+    Kept,
+    /// It does not hold yet what it must.
+    Filling,
+}
+
+/// How long a run goes on without an answer where no setting says it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// An index in Qdrant, opened by `lectern-ingest`, and its ledger.
+pub struct QdrantStore {
+    client: Client,
+    /// The alias.
+    name: String,
+    ledger: SqliteStore,
+    settings: IndexSettings,
+    /// The right to write; where there is none, nothing is written.
+    lease: Option<Lease>,
+}
+
+impl QdrantStore {
+    /// Opens the index for reading; `ledger` is its ledger.
+    pub fn open_read(
+        url: &str,
+        name: &str,
+        ledger: SqliteStore,
+        settings: &IndexSettings,
+    ) -> Result<Self, Failure> {
+        let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs);
+        let client = Client::new(url, format!("{url}/{name}"), deadline)?;
+        Ok(Self { client, name: name.into(), ledger, settings: settings.clone(), lease: None })
+    }
+
+    /// Opens the index for writing, which `lock`, that of the ledger, allows. Exit code 7 where
+    /// another machine writes it.
+    pub async fn open(
+        url: &str,
+        name: &str,
+        ledger: SqliteStore,
+        settings: &IndexSettings,
+        lock: &Lock,
+    ) -> Result<Self, Failure> {
+        let mut store = Self::open_read(url, name, ledger, settings)?;
+        let holder = lock.holder();
+        let holder = holder.map_err(|error| store.client.failure(format!("cannot be locked: {error}")))?;
+        store.lease = Some(Lease::take(&store.client, name, holder).await?);
+        Ok(store)
+    }
+
+    /// Ledger, vectors and history.
+    pub fn ledger(&self) -> &SqliteStore {
+        &self.ledger
+    }
+
+    /// Gives back the right to write, and closes the ledger.
+    pub async fn close(&self) {
+        if let Some(lease) = &self.lease {
+            lease.release().await;
+        }
+        self.ledger.close().await;
+    }
+
+    /// Qdrant itself.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Undoes what a run that died left in a source, and deletes what no generation has any more.
+    pub(crate) async fn clean(
+        &self,
+        collection: &str,
+        source: &SourceName,
+        generation: u64,
+    ) -> Result<(), WriteError> {
+        let range =
+            |name: &str, range: Range| Filter::must([points::of(source), Condition::range(name, range)]);
+        let above = Some(generation as f64);
+        let staged = range(field::FROM, Range { gt: above, ..Range::default() });
+        self.client.delete(DeletePointsBuilder::new(collection).points(staged).wait(true).build()).await?;
+        let ended = range(field::TO, Range { gt: above, lt: Some(OPEN as f64), ..Range::default() });
+        self.end(collection, ended, OPEN).await?;
+        let gone = range(field::TO, Range { lte: above, ..Range::default() });
+        self.client.delete(DeletePointsBuilder::new(collection).points(gone).wait(true).build()).await
+    }
+
+    /// Sets the generation that does not have these points any more.
+    async fn end(&self, collection: &str, which: Filter, generation: u64) -> Result<(), WriteError> {
+        let to = [(field::TO.to_owned(), Value::from(generation as i64))];
+        let set = SetPayloadPointsBuilder::new(collection, to).points_selector(which).wait(true);
+        self.client.set(set.build()).await
+    }
+
+    /// What the ledger knows of a source in a build; where that is not its generation, what Qdrant has.
+    async fn known(
+        &self,
+        fingerprint: &Fingerprint,
+        head: Option<&Head>,
+        source: &SourceName,
+    ) -> Result<Record, WriteError> {
+        let mut db = self.ledger.pool().acquire().await.map_err(|error| self.ledger.error(error))?;
+        let record = ledger::read(&mut db, fingerprint, source).await;
+        drop(db);
+        let record = record.map_err(|error| self.ledger.error(error))?;
+        if record.generation == head.map(|head| head.generation) {
+            return Ok(record);
+        }
+        let Some(head) = head else { return Ok(Record::default()) };
+        let documents = self.recorded(fingerprint, head).await?;
+        if self.lease.is_none() {
+            return Ok(ledger::of_documents(head, &documents));
+        }
+        let mut db = self.ledger.pool().begin().await.map_err(|error| self.ledger.error(error))?;
+        let rebuilt = ledger::restore(&mut db, fingerprint, head, &documents).await;
+        rebuilt.map_err(|error| self.ledger.error(error))?;
+        db.commit().await.map_err(|error| self.ledger.error(error))?;
+        Ok(ledger::of_documents(head, &documents))
+    }
+
+    /// Ends what `publication` takes away, at the generation after `generation`; returns how many
+    /// chunks that are.
+    async fn end_stale(
+        &self,
+        begun: &Begun,
+        publication: &Publication,
+        collection: &str,
+        generation: u64,
+    ) -> Result<u64, WriteError> {
+        let source = &begun.source;
+        let staged: HashMap<&str, _> = publication.staged.iter().map(|one| (one.0.as_str(), one)).collect();
+        // What is staged replaces whatever stands under its path, even where the ledger had lost it.
+        let paths: HashSet<&str> =
+            publication.stale.iter().map(String::as_str).chain(staged.keys().copied()).collect();
+        let mut paths: Vec<&str> = paths.into_iter().collect();
+        paths.sort_unstable();
+        for paths in paths.chunks(STALE) {
+            let mut stale = Filter::must(points::in_generation(source, generation));
+            let listed: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+            stale.must.push(Condition::matches(field::PATH, listed));
+            let new = paths.iter().filter_map(|path| staged.get(path)).flat_map(|(path, blob, ids)| {
+                let own = points::document_id(source, path, blob);
+                ids.iter().map(points::chunk_id).chain([own])
+            });
+            let new: Vec<PointId> = new.collect();
+            if !new.is_empty() {
+                stale.must_not.push(Condition::has_id(new));
+            }
+            self.end(collection, stale, generation + 1).await?;
+        }
+        let next = Some((generation + 1) as f64);
+        let ended = Range { gte: next, lte: next, ..Range::default() };
+        let ended = [points::of(source), points::is("chunk"), Condition::range(field::TO, ended)];
+        self.client.count(collection, Filter::must(ended)).await
+    }
+
+    /// Writes a head, unless another writer was there before: the step that readers see.
+    async fn write_head(&self, collection: &str, head: &Head) -> Result<(), WriteError> {
+        let payload = self.payload(&Point::Head(head.clone()))?;
+        let id = points::head_id(&head.source);
+        let point = PointStruct::new(id.clone(), NamedVectors::default(), payload);
+        let old = (head.generation - 1) as i64;
+        let write = UpsertPointsBuilder::new(collection, vec![point])
+            .update_filter(Filter::must([Condition::matches(field::GENERATION, old)]))
+            .ordering(WriteOrdering { r#type: WriteOrderingType::Strong.into() })
+            .wait(true);
+        self.client.upsert(write.build()).await?;
+        let get = GetPointsBuilder::new(collection, vec![id]).with_payload(true).build();
+        let found = self.client.get(get).await?.into_iter().next().map(|point| Point::read(point.payload));
+        match found {
+            Some(Ok(Point::Head(found))) if found == *head => Ok(()),
+            _ => Err(self
+                .client
+                .failure("was published by another lectern-ingest meanwhile: run the sync again")),
+        }
+    }
+}
+
+#[async_trait]
+impl IndexWriter for QdrantStore {
+    async fn begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, WriteError> {
+        let collection = self.collection(&spec.fingerprint);
+        let mut state = self.state(&collection).await?;
+        if state.is_none() && self.lease.is_some() {
+            self.make(spec).await?;
+            state = self.state(&collection).await?;
+        }
+        let of = |heads: &[Head]| heads.iter().find(|head| head.source == *source).cloned();
+        let head = state.as_ref().and_then(|state| of(&state.heads));
+        if self.lease.is_some() {
+            let generation = head.as_ref().map_or(0, |head| head.generation);
+            self.clean(collection.name(), source, generation).await?;
+        }
+        let record = self.known(&spec.fingerprint, head.as_ref(), source).await?;
+        let served = match self.state(&self.served()).await? {
+            None => Vec::new(),
+            Some(served) if served.build.fingerprint == spec.fingerprint => record.indexed(),
+            Some(served) => {
+                let head = of(&served.heads);
+                self.known(&served.build.fingerprint, head.as_ref(), source).await?.indexed()
+            }
+        };
+        Ok(Begun {
+            source: source.clone(),
+            build: 0,
+            spec: spec.clone(),
+            head,
+            known: record.known,
+            failed: record.failed,
+            settings: record.settings,
+            served,
+        })
+    }
+
+    async fn load(&self, begun: &Begun, path: &str) -> Result<Option<StoredDocument>, WriteError> {
+        let Some(head) = &begun.head else { return Ok(None) };
+        let collection = self.collection(&begun.spec.fingerprint);
+        self.client.call(|_| async { collection.document(head, path).await }).await
+    }
+
+    async fn stage(&self, begun: &Begun, documents: &[StagedDocument]) -> Result<(), WriteError> {
+        self.write(begun, documents).await
+    }
+
+    async fn publish(&self, begun: &Begun, publication: &Publication) -> Result<Published, WriteError> {
+        let collection = self.collection(&begun.spec.fingerprint);
+        let (name, source) = (collection.name(), &begun.source);
+        let old = begun.head.as_ref().map_or(0, |head| head.generation);
+        let removed_chunks = match old {
+            0 => 0,
+            old => self.end_stale(begun, publication, name, old).await?,
+        };
+        let (documents, chunks) = self.counts(name, source, old + 1).await?;
+        let head = Head {
+            source: source.clone(),
+            generation: old + 1,
+            commit: publication.commit.clone(),
+            repository: publication.repository.clone(),
+            version: publication.version.clone(),
+            url_template: publication.url_template.clone(),
+            indexed_at: publication.at.clone(),
+            checked_at: publication.at.clone(),
+            commits_behind: publication.commit.as_ref().map(|_| 0),
+            documents,
+            chunks,
+        };
+        if let Some(lease) = &self.lease {
+            lease.check().await?;
+        }
+        self.write_head(name, &head).await?;
+        let mut db = self.ledger.pool().begin().await.map_err(|error| self.ledger.error(error))?;
+        let recorded =
+            ledger::record(&mut db, &begun.spec.fingerprint, source, head.generation, publication).await;
+        recorded.map_err(|error| self.ledger.error(error))?;
+        db.commit().await.map_err(|error| self.ledger.error(error))?;
+        let waiting_for = self.try_switch(&begun.spec).await?;
+        Ok(Published {
+            generation: head.generation,
+            documents,
+            chunks,
+            removed_chunks,
+            serving: waiting_for.is_empty(),
+            waiting_for,
+        })
+    }
+
+    async fn touch(
+        &self,
+        begun: &Begun,
+        checked_at: &str,
+        commits_behind: Option<u64>,
+    ) -> Result<(), WriteError> {
+        let collection = self.collection(&begun.spec.fingerprint);
+        let behind = commits_behind.map_or(Value::from(serde_json::Value::Null), |n| (n as i64).into());
+        let payload =
+            [("checked_at".to_owned(), Value::from(checked_at)), ("commits_behind".to_owned(), behind)];
+        let set = SetPayloadPointsBuilder::new(collection.name(), payload)
+            .points_selector(PointsIdsList { ids: vec![points::head_id(&begun.source)] })
+            .wait(true);
+        self.client.set(set.build()).await?;
+        self.try_switch(&begun.spec).await.map(drop)
+    }
+
+    async fn candidate(&self, spec: &BuildSpec) -> Result<Option<Candidate>, WriteError> {
+        let Some(served) = self.state(&self.served()).await? else { return Ok(None) };
+        let new = self.collection(&spec.fingerprint);
+        if served.build.fingerprint == spec.fingerprint || self.state(&new).await?.is_none() {
+            return Ok(None);
+        }
+        if !self.lacking(spec, Some(&served)).await?.is_empty() {
+            return Ok(None);
+        }
+        let reader = |collection| Box::new(QdrantIndex::of_build(collection));
+        let served = self.collection(&served.build.fingerprint);
+        Ok(Some(Candidate { new: reader(new), served: reader(served) }))
+    }
+
+    async fn switch(&self, spec: &BuildSpec) -> Result<(), WriteError> {
+        self.serve(&spec.fingerprint).await
+    }
+}

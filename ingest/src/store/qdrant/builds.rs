@@ -1,0 +1,245 @@
+//! Builds: one collection per fingerprint, of which the alias names the one that is served.
+
+use chrono::{SecondsFormat, Utc};
+use lectern_index::config::IndexSettings;
+use lectern_index::document::SourceName;
+use lectern_index::fingerprint::Fingerprint;
+use lectern_index::made_by;
+use lectern_index::qdrant::points::{self, Build, DENSE, Point, TEXT, field};
+use lectern_index::qdrant::{Collection, State, Trouble, trouble};
+use qdrant_client::qdrant::{
+    CreateAliasBuilder, CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
+    Distance, FieldType, Filter, IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, Modifier,
+    NamedVectors, PointStruct, PointsIdsList, ScalarQuantizationBuilder, SetPayloadPointsBuilder,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, StrictModeConfigBuilder, UpsertPointsBuilder,
+    Value, VectorParamsBuilder, VectorsConfigBuilder,
+};
+
+use super::{QdrantStore, Role};
+use crate::store::{BuildSpec, WriteError};
+
+/// The longest list that may be asked for, and that of the heads.
+const LONGEST_LIST: u32 = 10_000;
+
+impl QdrantStore {
+    /// The collection of a build.
+    pub(crate) fn collection(&self, fingerprint: &Fingerprint) -> Collection {
+        Collection::new(self.client.qdrant().clone(), format!("{}__{fingerprint}", self.name))
+    }
+
+    /// What is served.
+    pub(crate) fn served(&self) -> Collection {
+        Collection::new(self.client.qdrant().clone(), self.name.clone())
+    }
+
+    /// The build that a collection is, with its heads; `None` where there is none, or none whole.
+    pub(crate) async fn state(&self, collection: &Collection) -> Result<Option<State>, WriteError> {
+        let state = self.client.call(|_| async {
+            match collection.state().await {
+                Err(error) if trouble(&error) == Trouble::Missing => Ok(None),
+                state => state,
+            }
+        });
+        let state = state.await?;
+        match &state {
+            Some(State { build, .. }) if build.schema != points::SCHEMA => Err(self.client.failure(format!(
+                "has schema {} in the collection {}, this program writes {}: use lectern-ingest {}, or another collection",
+                build.schema,
+                collection.name(),
+                points::SCHEMA,
+                build.made_by
+            ))),
+            _ => Ok(state),
+        }
+    }
+
+    /// Every build there is, each with its heads, the one that is served first.
+    pub(crate) async fn builds(&self) -> Result<Vec<State>, WriteError> {
+        let all = self.client.call(|qdrant| async move { qdrant.list_collections().await }).await?;
+        let served = self.state(&self.served()).await?.map(|state| state.build.fingerprint);
+        let mut builds = Vec::new();
+        for found in all.collections {
+            let fingerprint = found.name.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix("__"));
+            let is_one = |name: &&str| name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let Some(fingerprint) = fingerprint.filter(is_one) else { continue };
+            builds.extend(self.state(&self.collection(&Fingerprint::from_stored(fingerprint))).await?);
+        }
+        let is_served = |state: &State| Some(&state.build.fingerprint) == served.as_ref();
+        builds.sort_by_key(|state| (!is_served(state), state.build.created_at.clone()));
+        Ok(builds)
+    }
+
+    /// Whether a build is served, or was until another one was, or is being filled.
+    pub(crate) async fn role(&self, build: &Build) -> Result<Role, WriteError> {
+        let served = self.state(&self.served()).await?.map(|state| state.build.fingerprint);
+        Ok(match (&build.served_at, served.as_ref() == Some(&build.fingerprint)) {
+            (_, true) => Role::Serving,
+            (Some(_), false) => Role::Kept,
+            (None, false) => Role::Filling,
+        })
+    }
+
+    /// Makes the collection of a build, and finishes one that was begun to be made. Its own point is
+    /// the last: where it is, everything is.
+    pub(super) async fn make(&self, spec: &BuildSpec) -> Result<(), WriteError> {
+        let collection = self.collection(&spec.fingerprint);
+        let name = collection.name();
+        self.client.create(creation(name, spec, &self.settings)).await?;
+        let words = field::INDEXED.0.iter().map(|field| {
+            let params = KeywordIndexParamsBuilder::default().is_tenant(*field == field::SOURCE);
+            CreateFieldIndexCollectionBuilder::new(name, *field, FieldType::Keyword)
+                .field_index_params(params)
+        });
+        let numbers = field::INDEXED.1.iter().map(|field| {
+            let params = IntegerIndexParamsBuilder::new(true, true);
+            CreateFieldIndexCollectionBuilder::new(name, *field, FieldType::Integer)
+                .field_index_params(params)
+        });
+        for index in words.chain(numbers) {
+            let index = index.wait(true).build();
+            let made = self.client.call(|qdrant| {
+                let index = index.clone();
+                async move { qdrant.create_field_index(index).await }
+            });
+            made.await?;
+        }
+        let build = Build {
+            schema: points::SCHEMA,
+            made_by: made_by::VERSION.into(),
+            fingerprint: spec.fingerprint.clone(),
+            embedder: spec.embedder.as_ref().map(|(id, _)| id.clone()),
+            dimensions: spec.embedder.as_ref().map(|(_, dimensions)| *dimensions),
+            chunk: spec.chunk.clone(),
+            created_at: now(),
+            served_at: None,
+        };
+        let payload = self.payload(&Point::Build(build))?;
+        let point = PointStruct::new(points::build_id(), NamedVectors::default(), payload);
+        self.client.upsert(UpsertPointsBuilder::new(name, vec![point]).wait(true).build()).await
+    }
+
+    /// Lets readers be served the build once it holds every source it must, unless it is held back
+    /// from them; returns the sources it lacks.
+    pub(super) async fn try_switch(&self, spec: &BuildSpec) -> Result<Vec<SourceName>, WriteError> {
+        let served = self.state(&self.served()).await?;
+        if served.as_ref().is_some_and(|served| served.build.fingerprint == spec.fingerprint) {
+            return Ok(Vec::new());
+        }
+        let lacking = self.lacking(spec, served.as_ref()).await?;
+        if lacking.is_empty() && !(spec.held && served.is_some()) {
+            self.serve(&spec.fingerprint).await?;
+        }
+        Ok(lacking)
+    }
+
+    /// The sources that the build must hold and does not.
+    pub(super) async fn lacking(
+        &self,
+        spec: &BuildSpec,
+        served: Option<&State>,
+    ) -> Result<Vec<SourceName>, WriteError> {
+        let ours = self.state(&self.collection(&spec.fingerprint)).await?;
+        let has =
+            |name: &SourceName| ours.iter().flat_map(|state| &state.heads).any(|head| head.source == *name);
+        // Without a list of its own the run must not lose a source that is served now.
+        let required = |name: &SourceName| spec.required.as_ref().is_none_or(|names| names.contains(name));
+        let names = served.into_iter().flat_map(|served| &served.heads).map(|head| &head.source);
+        Ok(names.filter(|name| required(name) && !has(name)).cloned().collect())
+    }
+
+    /// Makes the build the one that is served, in one step; the one that was is kept. Refused where
+    /// its points are not those that its heads count.
+    pub(crate) async fn serve(&self, fingerprint: &Fingerprint) -> Result<(), WriteError> {
+        let collection = self.collection(fingerprint);
+        let name = collection.name();
+        for head in self.state(&collection).await?.into_iter().flat_map(|state| state.heads) {
+            let counted = self.counts(name, &head.source, head.generation).await?;
+            if counted != (head.documents, head.chunks) {
+                return Err(self.client.failure(format!(
+                    "cannot be switched to {name}: source {} has {} documents and {} chunks there instead of {} and {}; run `lectern-ingest verify --repair`",
+                    head.source, counted.0, counted.1, head.documents, head.chunks
+                )));
+            }
+        }
+        let old = self.state(&self.served()).await?.map(|served| served.build.fingerprint);
+        for build in [Some(fingerprint), old.as_ref()].into_iter().flatten() {
+            self.stamp(build).await?;
+        }
+        let alias = CreateAliasBuilder::new(name, &self.name).build();
+        let moved = self.client.call(|qdrant| {
+            let alias = alias.clone();
+            async move { qdrant.create_alias(alias).await }
+        });
+        moved.await.map(drop)
+    }
+
+    /// Notes that a build is, or was until now, served: the order to go back in.
+    async fn stamp(&self, fingerprint: &Fingerprint) -> Result<(), WriteError> {
+        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let payload = [("served_at".to_owned(), Value::from(at))];
+        let collection = self.collection(fingerprint);
+        let set = SetPayloadPointsBuilder::new(collection.name(), payload)
+            .points_selector(PointsIdsList { ids: vec![points::build_id()] })
+            .wait(true)
+            .build();
+        self.client.set(set).await
+    }
+
+    /// How many documents and chunks a generation of a source has.
+    pub(crate) async fn counts(
+        &self,
+        collection: &str,
+        source: &SourceName,
+        generation: u64,
+    ) -> Result<(u64, u64), WriteError> {
+        let mut counts = [0; 2];
+        for (kind, count) in ["document", "chunk"].into_iter().zip(&mut counts) {
+            let mut conditions = points::in_generation(source, generation);
+            conditions.push(points::is(kind));
+            *count = self.client.count(collection, Filter::must(conditions)).await?;
+        }
+        Ok(counts.into())
+    }
+
+    /// A payload for Qdrant.
+    pub(crate) fn payload(&self, point: &Point) -> Result<qdrant_client::Payload, WriteError> {
+        point.payload().map_err(|error| self.client.failure(format!("cannot take a point: {error}")))
+    }
+}
+
+/// How a collection is laid out.
+fn creation(name: &str, spec: &BuildSpec, settings: &IndexSettings) -> CreateCollection {
+    let mut sparse = SparseVectorsConfigBuilder::default();
+    sparse.add_named_vector_params(TEXT, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
+    let strict = StrictModeConfigBuilder::default()
+        .enabled(true)
+        .max_query_limit(LONGEST_LIST)
+        .unindexed_filtering_retrieve(false)
+        .unindexed_filtering_update(false);
+    let mut create =
+        CreateCollectionBuilder::new(name).sparse_vectors_config(sparse).strict_mode_config(strict);
+    if let Some((_, dimensions)) = &spec.embedder {
+        let mut dense = VectorsConfigBuilder::default();
+        // Eight bits of each number are searched, in memory; the best are scored again in full.
+        let eight_bits = ScalarQuantizationBuilder::default().always_ram(true);
+        let params = VectorParamsBuilder::new(u64::from(*dimensions), Distance::Cosine)
+            .quantization_config(eight_bits)
+            .on_disk(settings.on_disk.unwrap_or(false));
+        dense.add_named_vector_params(DENSE, params);
+        create = create.vectors_config(dense);
+    }
+    if let Some(shards) = settings.shard_number {
+        create = create.shard_number(shards);
+    }
+    if let Some(copies) = settings.replication_factor {
+        create = create.replication_factor(copies);
+    }
+    if let Some(copies) = settings.write_consistency_factor {
+        create = create.write_consistency_factor(copies);
+    }
+    create.build()
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
+}

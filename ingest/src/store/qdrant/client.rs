@@ -1,0 +1,168 @@
+//! Calls to Qdrant that are tried again until a deadline. All of them may be: each says what is to
+//! be there, not what is to change.
+
+use std::time::{Duration, Instant};
+
+use lectern_index::qdrant::{Trouble, key, reason, trouble};
+use qdrant_client::qdrant::{
+    CountPointsBuilder, CreateCollection, DeletePoints, Filter, GetPoints, RetrievedPoint, SetPayloadPoints,
+    UpsertPoints,
+};
+use qdrant_client::{Qdrant, QdrantError};
+use secrecy::ExposeSecret;
+
+use crate::exit::{Exit, Failure};
+use crate::store::WriteError;
+
+/// How long one call may take. Too low: a busy Qdrant is asked again for what it is about to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The first and the longest wait between two tries.
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Qdrant, for as long as a command runs.
+#[derive(Clone)]
+pub(crate) struct Client {
+    qdrant: Qdrant,
+    location: String,
+    deadline: Duration,
+}
+
+impl Client {
+    /// Asks at `url`; nothing is asked yet. `location` is how errors name it.
+    pub(crate) fn new(url: &str, location: String, deadline: Duration) -> Result<Self, Failure> {
+        let key = key(|name| std::env::var(name).ok());
+        let qdrant = Qdrant::from_url(url)
+            .api_key(key.map(|key| key.expose_secret().to_owned()))
+            .timeout(TIMEOUT.min(deadline))
+            .connect_timeout(CONNECT_TIMEOUT)
+            // It prints to stdout.
+            .skip_compatibility_check()
+            .build()
+            .map_err(|error| Failure::usage(format!("{location}: {}", reason(&error))))?;
+        Ok(Self { qdrant, location, deadline })
+    }
+
+    /// The client itself, to read with.
+    pub(crate) fn qdrant(&self) -> &Qdrant {
+        &self.qdrant
+    }
+
+    /// Calls until there is an answer, or trouble that does not pass, or the deadline is over.
+    pub(crate) async fn call<T, F>(&self, mut ask: impl FnMut(Qdrant) -> F) -> Result<T, WriteError>
+    where
+        F: Future<Output = Result<T, QdrantError>>,
+    {
+        let started = Instant::now();
+        let mut wait = WAITS.0;
+        loop {
+            let error = match ask(self.qdrant.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Trouble::Passing(asked) = trouble(&error) else { return Err(self.error(&error)) };
+            let pause = asked.unwrap_or(wait);
+            if started.elapsed() + pause > self.deadline {
+                return Err(self.error(&error));
+            }
+            tracing::debug!("Qdrant is asked again in {pause:?}: {}", reason(&error));
+            tokio::time::sleep(pause).await;
+            wait = (wait * 2).min(WAITS.1);
+        }
+    }
+
+    /// Makes a collection, unless there is one of its name.
+    pub(crate) async fn create(&self, collection: CreateCollection) -> Result<(), WriteError> {
+        let name = &collection.collection_name;
+        let exists = || self.call(|qdrant| async move { qdrant.collection_exists(name).await });
+        if exists().await? {
+            return Ok(());
+        }
+        let made = self.call(|qdrant| {
+            let collection = collection.clone();
+            async move { qdrant.create_collection(collection).await }
+        });
+        match made.await {
+            // Another source was quicker, or the answer to the first try was lost.
+            Err(_) if exists().await? => Ok(()),
+            made => made.map(drop),
+        }
+    }
+
+    /// Writes points.
+    pub(crate) async fn upsert(&self, points: UpsertPoints) -> Result<(), WriteError> {
+        self.call(|qdrant| {
+            let points = points.clone();
+            async move { qdrant.upsert_points(points).await }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Changes the payload of points.
+    pub(crate) async fn set(&self, payload: SetPayloadPoints) -> Result<(), WriteError> {
+        self.call(|qdrant| {
+            let payload = payload.clone();
+            async move { qdrant.set_payload(payload).await }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Deletes points.
+    pub(crate) async fn delete(&self, points: DeletePoints) -> Result<(), WriteError> {
+        self.call(|qdrant| {
+            let points = points.clone();
+            async move { qdrant.delete_points(points).await }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Reads points by their ids.
+    pub(crate) async fn get(&self, points: GetPoints) -> Result<Vec<RetrievedPoint>, WriteError> {
+        Ok(self
+            .call(|qdrant| {
+                let points = points.clone();
+                async move { qdrant.get_points(points).await }
+            })
+            .await?
+            .result)
+    }
+
+    /// How many points pass a filter.
+    pub(crate) async fn count(&self, collection: &str, filter: Filter) -> Result<u64, WriteError> {
+        let count = CountPointsBuilder::new(collection).filter(filter).exact(true).build();
+        let counted = self
+            .call(|qdrant| {
+                let count = count.clone();
+                async move { qdrant.count(count).await }
+            })
+            .await?;
+        Ok(counted.result.unwrap_or_default().count)
+    }
+
+    /// What Qdrant said, with its place.
+    pub(crate) fn error(&self, error: &QdrantError) -> WriteError {
+        self.failure(format!("cannot be used: {}", reason(error)))
+    }
+
+    /// An error with the place of the index.
+    pub(crate) fn failure(&self, reason: impl Into<String>) -> WriteError {
+        WriteError { location: self.location.clone(), reason: reason.into() }
+    }
+
+    /// Another program has the index.
+    pub(crate) fn locked(&self, until: &str) -> Failure {
+        Failure::new(
+            Exit::Locked,
+            format!(
+                "another lectern-ingest is writing the index at {}: wait for it to end, or until {until} if its machine is gone",
+                self.location
+            ),
+        )
+    }
+}

@@ -1,0 +1,87 @@
+//! An index in a real Qdrant is what an index in a file is. `LECTERN_TEST_QDRANT_URL` names one (its
+//! gRPC address), or `LECTERN_TEST_QDRANT_BIN` a program to start; without either these tests run on
+//! files alone, or say that they were skipped.
+
+mod agree;
+mod contract;
+mod copy;
+mod down;
+mod faults;
+mod hybrid;
+mod keys;
+mod kill;
+mod mend;
+mod proxy;
+mod server;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use server::Qdrant;
+
+use crate::ingest::workspace::Workspace;
+
+/// A Qdrant that all tests may use; `None` where there is none.
+fn shared() -> Option<&'static str> {
+    static SHARED: OnceLock<Option<(String, Option<Qdrant>)>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| match std::env::var("LECTERN_TEST_QDRANT_URL") {
+        Ok(url) => Some((url, None)),
+        Err(_) => Qdrant::start(&[]).map(|own| {
+            own.ends_with_the_tests();
+            (own.url(), Some(own))
+        }),
+    });
+    if shared.is_none() {
+        eprintln!("skipped: neither LECTERN_TEST_QDRANT_URL nor LECTERN_TEST_QDRANT_BIN is set");
+    }
+    shared.as_ref().map(|(url, _)| url.as_str())
+}
+
+/// A name that no other collection has.
+fn unique() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("test-{}-{number}", std::process::id())
+}
+
+/// The index of a workspace in Qdrant at `url`; its collections go when it is dropped.
+struct Collections {
+    url: String,
+    name: String,
+}
+
+impl Collections {
+    fn at(url: &str) -> Self {
+        Self { url: url.into(), name: unique() }
+    }
+
+    fn index(&self) -> String {
+        format!("{}/{}", self.url, self.name)
+    }
+}
+
+impl Drop for Collections {
+    fn drop(&mut self) {
+        let (url, prefix) = (self.url.clone(), format!("{}__", self.name));
+        // A thread of its own: the test may be in a runtime.
+        let _ = std::thread::spawn(move || server::remove(&url, &prefix)).join();
+    }
+}
+
+/// Runs a check on an index in a file and, where there is one, on an index in Qdrant. It gets
+/// workspaces from the function it is given.
+fn on_each(check: impl Fn(&str, Workspace)) {
+    check("file", Workspace::new(&[]));
+    if let Some(url) = shared() {
+        let collections = Collections::at(url);
+        check("qdrant", Workspace::new(&[]).with_index(collections.index()));
+    }
+}
+
+/// Runs a check where there is a Qdrant.
+fn in_qdrant(check: impl FnOnce(Workspace)) {
+    if let Some(url) = shared() {
+        let collections = Collections::at(url);
+        check(Workspace::new(&[]).with_index(collections.index()));
+    }
+}
