@@ -83,6 +83,23 @@ pub async fn read(
     Ok(record)
 }
 
+/// Lets the next sync find a document changed.
+pub async fn forget_content(
+    db: &mut SqliteConnection,
+    fingerprint: &str,
+    source: &str,
+    path: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE ledger_documents SET blob_sha = ? WHERE fingerprint = ? AND source = ? AND path = ?")
+        .bind(BlobSha::none().to_string())
+        .bind(fingerprint)
+        .bind(source)
+        .bind(path)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
 /// Records a publication as `generation` of its source.
 pub async fn record(
     db: &mut SqliteConnection,
@@ -118,6 +135,9 @@ pub async fn record(
         .bind(reason)
         .execute(&mut *db)
         .await?;
+    }
+    for path in &publication.unfinished {
+        forget_content(db, fingerprint, source, path).await?;
     }
     sqlx::query("DELETE FROM ledger_failures WHERE fingerprint = ? AND source = ?")
         .bind(fingerprint)

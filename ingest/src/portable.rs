@@ -206,6 +206,7 @@ impl<'a> Writer<'a> {
             at: head.indexed_at,
             stale,
             staged,
+            unfinished: Vec::new(),
             skipped: Vec::new(),
             failed: Vec::new(),
             // Equal to those of no source: the next sync looks at it in any case.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use lectern_index::analyse;
 use lectern_index::config::{Config, SourceSettings};
-use lectern_index::document::{BlobSha, SourceName};
+use lectern_index::document::SourceName;
 use lectern_index::sqlite as read;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
@@ -179,18 +179,5 @@ async fn mark(
     path: &str,
 ) -> Result<(), sqlx::Error> {
     tracing::debug!(%source, path, detail = difference.detail, "to be indexed again");
-    sqlx::query("UPDATE ledger_documents SET blob_sha = ? WHERE fingerprint = ? AND source = ? AND path = ?")
-        .bind(BlobSha::none().as_str().to_owned())
-        .bind(fingerprint.as_str())
-        .bind(source.as_str())
-        .bind(path)
-        .execute(&mut *db)
-        .await?;
-    // An unchanged commit would not even be listed.
-    sqlx::query("UPDATE ledger_sources SET settings = '' WHERE fingerprint = ? AND source = ?")
-        .bind(fingerprint.as_str())
-        .bind(source.as_str())
-        .execute(db)
-        .await
-        .map(drop)
+    ledger::forget_content(db, fingerprint.as_str(), source.as_str(), path).await
 }

@@ -134,6 +134,8 @@ pub struct Publication {
     pub stale: Vec<String>,
     /// For the ledger: path, blob SHA, chunk ids of what was staged.
     pub staged: Vec<(String, String, Vec<ChunkId>)>,
+    /// For the ledger: paths of what was staged and is to be made again by the next sync.
+    pub unfinished: Vec<String>,
     /// For the ledger: path, blob SHA and reason of what was looked at and left out.
     pub skipped: Vec<(String, String, String)>,
     /// For the ledger: what failed, all of it.

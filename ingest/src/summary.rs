@@ -54,6 +54,14 @@ type Known = HashMap<BlobSha, Option<String>>;
 /// What the model is to read, by content.
 type Texts = BTreeMap<BlobSha, String>;
 
+/// Documents that keep the summary that was extracted.
+pub struct Missed {
+    /// Their paths.
+    pub paths: Vec<String>,
+    /// Why the last of them could not be asked about.
+    pub reason: String,
+}
+
 /// Writes summaries for all sources of a run.
 pub struct Summaries {
     chat: Chat,
@@ -111,8 +119,8 @@ impl Summaries {
         &self.id
     }
 
-    /// Replaces the extracted summaries of documents. Returns how many could not be written for
-    /// reasons that pass, with the last of them.
+    /// Replaces the extracted summaries of documents. Returns those whose summary could not be
+    /// written, for a reason that passes.
     ///
     /// Fails where the cost cap is reached (code 6) or the cache cannot be used (5). Requests that are
     /// under way then are answered and kept, since they are paid for; nothing new is asked.
@@ -120,9 +128,9 @@ impl Summaries {
         &self,
         documents: &mut [StagedDocument],
         progress: &SourceProgress,
-    ) -> Result<Option<(usize, String)>, Failure> {
+    ) -> Result<Option<Missed>, Failure> {
         let (mut known, texts) = self.wanted(documents).await?;
-        let mut missed: Option<(usize, String)> = None;
+        let mut missed = None;
         let mut ended = None;
         let shut = AtomicBool::new(false);
         let asked = texts.into_iter().take_while(|_| !shut.load(Ordering::Relaxed));
@@ -134,7 +142,7 @@ impl Summaries {
                     self.cache.keep_summary(&self.id, &sha, summary.as_deref()).await?;
                     known.insert(sha, summary);
                 }
-                Ok(Err(reason)) => missed = Some((missed.map_or(0, |(count, _)| count) + 1, reason)),
+                Ok(Err(reason)) => missed = Some(reason),
                 Err(failure) => {
                     shut.store(true, Ordering::Relaxed);
                     ended.get_or_insert(failure);
@@ -145,12 +153,15 @@ impl Summaries {
         if let Some(failure) = ended {
             return Err(failure);
         }
-        for staged in documents.iter_mut().filter(|staged| !staged.described) {
-            if let Some(Some(summary)) = known.get(&staged.document.blob_sha) {
-                staged.document.summary = Some(summary.clone());
+        let mut paths = Vec::new();
+        for staged in documents.iter_mut().filter(|staged| is_wanting(staged)) {
+            match known.get(&staged.document.blob_sha) {
+                Some(Some(summary)) => staged.document.summary = Some(summary.clone()),
+                Some(None) => {}
+                None => paths.push(staged.document.path.clone()),
             }
         }
-        Ok(missed)
+        Ok(missed.map(|reason| Missed { paths, reason }))
     }
 
     /// Counts what [`Summaries::write`] would ask, and about what it would cost.
@@ -172,9 +183,11 @@ impl Summaries {
     /// The summaries of documents that are known, and what to ask for the others. Equal content is
     /// asked about once.
     async fn wanted(&self, documents: &[StagedDocument]) -> Result<(Known, Texts), Failure> {
-        let wanting = documents.iter().filter(|staged| !staged.described && !staged.chunks.is_empty());
-        let wanting: BTreeMap<BlobSha, &StagedDocument> =
-            wanting.map(|staged| (staged.document.blob_sha.clone(), staged)).collect();
+        let wanting: BTreeMap<BlobSha, &StagedDocument> = documents
+            .iter()
+            .filter(|staged| is_wanting(staged))
+            .map(|staged| (staged.document.blob_sha.clone(), staged))
+            .collect();
         let known = self.cache.summaries(&self.id, wanting.keys()).await?;
         let missing = wanting.into_iter().filter(|(sha, _)| !known.contains_key(sha));
         let texts = missing.map(|(sha, staged)| (sha, self.beginning(staged))).collect();
@@ -247,6 +260,11 @@ impl Summaries {
         let (of_read, of_written) = self.prices.unwrap_or_default();
         Used { tokens: read + written, usd: read as f64 * of_read + written as f64 * of_written }
     }
+}
+
+/// Whether the model is to summarise a document: its author has not, and there is something to read.
+fn is_wanting(staged: &StagedDocument) -> bool {
+    !staged.described && !staged.chunks.is_empty()
 }
 
 /// One line, not too long.

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use chrono::{SecondsFormat, Utc};
 use lectern_index::config::{SourceSettings, SyncSettings};
+use lectern_index::document::BlobSha;
 use lectern_index::search::Mode;
 
 use crate::embed::{Cache, Embedding};
@@ -113,7 +114,9 @@ impl Sync<'_> {
             report.chunks.total = head.chunks;
         }
         progress.doing("listing documents");
-        let settled = begun.failed.is_empty() && begun.settings == Some(self.settings_of(source, true));
+        let unfinished = begun.known.values().any(|document| document.blob_sha == BlobSha::none());
+        let settled =
+            begun.failed.is_empty() && !unfinished && begun.settings == Some(self.settings_of(source));
         let known_commit = begun.head.as_ref().and_then(|head| head.commit.as_deref()).filter(|_| settled);
         let listing = progress.during(source, "listing documents", source.list(known_commit)).await;
         let snapshot = match listing? {
@@ -158,9 +161,10 @@ impl Sync<'_> {
         );
         count(report, begun, &plan, &work);
         report.summaries = progress.summaries();
-        if let Some((missed, reason)) = &work.unsummarised {
+        if let Some(reason) = &work.unsummarised {
             report.notes.push(format!(
-                "{missed} documents keep their extracted summary until the next sync: {reason}"
+                "{} documents keep their extracted summary until the next sync: {reason}",
+                work.unfinished.len()
             ));
         }
         if self.dry_run {
@@ -203,10 +207,9 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// What decides a source's documents beside its content and the fingerprint. Where some summaries
-    /// could not be written, the next run finds other settings and tries again.
-    fn settings_of(&self, source: &dyn Source, summarised: bool) -> String {
-        match self.summaries.filter(|_| summarised) {
+    /// What decides a source's documents beside its content and the fingerprint.
+    fn settings_of(&self, source: &dyn Source) -> String {
+        match self.summaries {
             Some(summaries) => format!("{}{SUMMARISED}{}", source.settings(), summaries.id()),
             None => source.settings(),
         }
@@ -240,9 +243,10 @@ impl Sync<'_> {
             at: now(),
             stale,
             staged: work.staged,
+            unfinished: work.unfinished,
             skipped: work.skipped,
             failed: failures,
-            settings: self.settings_of(&*target.source, work.unsummarised.is_none()),
+            settings: self.settings_of(&*target.source),
             origin: serde_json::to_string(&target.settings).unwrap_or_default(),
         }
     }

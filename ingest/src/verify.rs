@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lectern_index::analyse;
 use lectern_index::chunk::{Chunk, ChunkId, Hash};
-use lectern_index::document::SourceName;
+use lectern_index::document::{BlobSha, SourceName};
 use lectern_index::fingerprint::{ChunkSettings, Fingerprint};
 use lectern_index::head::Head;
 use lectern_index::search::StoredDocument;
@@ -269,7 +269,8 @@ async fn ledger(
     for (path, document) in &known {
         match indexed.get(*path) {
             None => findings.add(name, Some(path), Kind::Ledger, "in the ledger, not in the index"),
-            Some((blob, _)) if blob != document.blob_sha.as_str() => {
+            // Of one that is to be made again the ledger has no content.
+            Some((blob, _)) if blob != document.blob_sha.as_str() && document.blob_sha != BlobSha::none() => {
                 findings.add(
                     name,
                     Some(path),

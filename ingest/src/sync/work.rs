@@ -13,6 +13,7 @@ use crate::prepare::{self, Prepared};
 use crate::progress::SourceProgress;
 use crate::source::{Entry, Fetched, Problem, Snapshot, Source};
 use crate::store::{Begun, StagedDocument};
+use crate::summary::Missed;
 
 /// Content held at once between fetching and staging. Too high: memory; too low: more commits and
 /// idle cores.
@@ -31,8 +32,10 @@ pub(super) struct Work {
     pub(super) made: u64,
     /// Chunks of documents that only moved.
     pub(super) moved: u64,
-    /// Summaries that could not be written, and why.
-    pub(super) unsummarised: Option<(usize, String)>,
+    /// Paths of documents whose summary could not be written: the next run makes them again.
+    pub(super) unfinished: Vec<String>,
+    /// Why the last of them could not.
+    pub(super) unsummarised: Option<String>,
     /// When all of it was committed, where that is known.
     pub(super) updated_at: Option<String>,
 }
@@ -148,9 +151,9 @@ impl Sync<'_> {
         match self.summaries {
             Some(summaries) if self.dry_run => summaries.estimate(&documents, progress).await?,
             Some(summaries) => {
-                if let Some((missed, reason)) = summaries.write(&mut documents, progress).await? {
-                    let before = work.unsummarised.take().map_or(0, |(count, _)| count);
-                    work.unsummarised = Some((before + missed, reason));
+                if let Some(Missed { paths, reason }) = summaries.write(&mut documents, progress).await? {
+                    work.unfinished.extend(paths);
+                    work.unsummarised = Some(reason);
                 }
             }
             None => {}

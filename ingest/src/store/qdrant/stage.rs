@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use lectern_index::chunk::Hash;
 use lectern_index::qdrant::points::{self, ChunkPoint, DENSE, DocumentPoint, Point, TEXT, field};
 use qdrant_client::qdrant::{
-    GetPointsBuilder, NamedVectors, PointId, PointStruct, UpsertPointsBuilder, Value, Vector,
+    GetPointsBuilder, NamedVectors, PayloadIncludeSelector, PointId, PointStruct, UpsertPointsBuilder, Value,
+    Vector,
 };
 
 use super::QdrantStore;
@@ -19,11 +20,13 @@ impl QdrantStore {
     /// Writes the points of documents, in batches.
     pub(super) async fn write(&self, begun: &Begun, documents: &[StagedDocument]) -> Result<(), WriteError> {
         let collection = self.collection(&begun.spec.fingerprint);
+        let published = self.published(begun, documents).await?;
+        let dimensions = begun.spec.embedder.as_ref().map_or(0, |(_, dimensions)| *dimensions as usize);
         let mut batch = Vec::new();
         let mut bytes = 0;
         for staged in documents {
-            for point in self.points(begun, staged).await? {
-                bytes += size(&point);
+            for point in self.points(begun, staged, &published).await? {
+                bytes += size(&point, dimensions);
                 batch.push(point);
                 if bytes >= BATCH_BYTES {
                     self.upsert(collection.name(), std::mem::take(&mut batch)).await?;
@@ -40,13 +43,15 @@ impl QdrantStore {
 
     /// The points that a document becomes. Those that are published already, as where a document is
     /// mended, stay what they are for readers.
-    async fn points(&self, begun: &Begun, staged: &StagedDocument) -> Result<Vec<PointStruct>, WriteError> {
+    async fn points(
+        &self,
+        begun: &Begun,
+        staged: &StagedDocument,
+        published: &HashMap<PointId, u64>,
+    ) -> Result<Vec<PointStruct>, WriteError> {
         let generation = begun.head.as_ref().map_or(0, |head| head.generation);
         let document = &staged.document;
-        let own = points::document_id(&document.source, &document.path, document.blob_sha.as_str());
-        let mut ids = vec![own.clone()];
-        ids.extend(staged.chunks.iter().map(|(id, _)| points::chunk_id(id)));
-        let published = self.published(begun, ids, generation).await?;
+        let own = own_id(staged);
         let from = |id: &PointId| published.get(id).copied().unwrap_or(generation + 1);
         let vectors = self.vectors(begun, staged).await?;
         let point = DocumentPoint::new(document, from(&own));
@@ -68,22 +73,23 @@ impl QdrantStore {
         Ok(made)
     }
 
-    /// Which of these points readers are served now, and since which generation.
+    /// Which points of these documents readers are served now, and since which generation.
     async fn published(
         &self,
         begun: &Begun,
-        ids: Vec<PointId>,
-        generation: u64,
+        documents: &[StagedDocument],
     ) -> Result<HashMap<PointId, u64>, WriteError> {
-        if generation == 0 {
-            return Ok(HashMap::new());
-        }
+        let Some(head) = &begun.head else { return Ok(HashMap::new()) };
         let collection = self.collection(&begun.spec.fingerprint);
-        let get = GetPointsBuilder::new(collection.name(), ids).with_payload(true).build();
-        let since = |payload: &HashMap<String, Value>| payload.get(field::FROM)?.as_integer();
-        let found = self.client.get(get).await?.into_iter();
-        let found = found.filter_map(|point| Some((point.id?, since(&point.payload)? as u64)));
-        Ok(found.filter(|(_, from)| *from <= generation).collect())
+        let ids = documents.iter().flat_map(|staged| {
+            staged.chunks.iter().map(|(id, _)| points::chunk_id(id)).chain([own_id(staged)])
+        });
+        let since = PayloadIncludeSelector { fields: vec![field::FROM.to_owned()] };
+        let get = GetPointsBuilder::new(collection.name(), ids.collect::<Vec<_>>()).with_payload(since);
+        let from = |payload: &HashMap<String, Value>| payload.get(field::FROM)?.as_integer();
+        let found = self.client.get(get.build()).await?.into_iter();
+        let found = found.filter_map(|point| Some((point.id?, from(&point.payload)? as u64)));
+        Ok(found.filter(|(_, from)| *from <= head.generation).collect())
     }
 
     async fn vectors(
@@ -97,10 +103,15 @@ impl QdrantStore {
     }
 }
 
+/// The id of the point of the document itself.
+fn own_id(StagedDocument { document, .. }: &StagedDocument) -> PointId {
+    points::document_id(&document.source, &document.path, document.blob_sha.as_str())
+}
+
 /// About how many bytes a point has on its way.
-fn size(point: &PointStruct) -> usize {
+fn size(point: &PointStruct, dimensions: usize) -> usize {
     let text = |value: &Value| value.as_str().map_or(16, |text| text.len() + 16);
     let payload: usize = point.payload.iter().map(|(name, value)| name.len() + text(value)).sum();
     // The terms are about as long as the text; a number of a vector has four bytes.
-    2 * payload + point.vectors.as_ref().map_or(0, |_| 4 * 1536)
+    2 * payload + 4 * dimensions
 }

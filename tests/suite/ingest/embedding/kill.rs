@@ -31,13 +31,17 @@ pub(crate) fn kill_while_embedding(hybrid: Hybrid) -> [Hybrid; 2] {
     hybrid.openai.latency(Duration::from_millis(100));
     hybrid.synced(&[]);
     let whole = started.elapsed();
-    hybrid.openai.take_counts();
 
     let (mut last, mut killed, mut free) = (1, 0, 0);
     for n in 0..kills(3) {
         let k = 2 + n / TRIES;
         check_out(&docs, &commit(k));
         let stored: BTreeSet<Hash> = hybrid.cached().into_iter().collect();
+        // What the one before had asked is no answer to this one.
+        while hybrid.openai.counts().in_flight > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        hybrid.openai.take_counts();
         let moment = whole.mul_f64(random.next() * 0.5);
         let end = kill(&mut hybrid.ingest(&["sync", "docs"]), |child| {
             // Later tries find more in the cache, and the last of them nothing to ask for.

@@ -96,8 +96,13 @@ fn no_fault_of_the_service_keeps_a_document_back() {
     let notes = report["notes"].to_string();
     assert!(notes.contains("2 documents keep their extracted summary"), "{report}");
     assert_eq!(summaries(&hybrid)["plain.md"], "Short.");
+    hybrid.verified();
+    let documents = &hybrid.synced(&ON)["documents"];
+    assert_eq!((&documents["changed"], &documents["unchanged"]), (&2.into(), &1.into()), "only those again");
     hybrid.openai.recover();
     assert_eq!(hybrid.synced(&ON)["summaries"]["written"], 2, "the next sync asks again");
+    hybrid.verified();
+    assert_eq!(hybrid.synced(&ON)["documents"]["unchanged"], 3);
     assert_ne!(summaries(&hybrid)["plain.md"], "Short.");
 }
 
