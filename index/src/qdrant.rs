@@ -38,7 +38,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a search is begun again because a generation was published in between.
+/// How often a search is begun again because a generation was published or the connection broke.
 const TRIES: usize = 5;
 
 /// An index in Qdrant, opened for reading.
@@ -161,7 +161,7 @@ impl QdrantIndex {
         if let Some(known) = known.filter(|known| known.of == of) {
             return Ok(known);
         }
-        let build = self.served.build(&of.0);
+        let build = self.collection(state);
         let mut documents = Vec::new();
         for (source, generation) in &of.1 {
             let paths = build.paths(source, *generation).await.map_err(|error| self.error(&error))?;
@@ -175,10 +175,15 @@ impl QdrantIndex {
 
     /// The build that is served now, and the head of a source in it. What is read of it under that head
     /// is right though another one may be served by then.
-    async fn head(&self, source: &SourceName) -> Result<Option<(Collection, Head)>, ReadError> {
+    async fn head(&self, source: &SourceName) -> Result<Option<(Arc<State>, Head)>, ReadError> {
         let state = self.read_state().await?;
         let head = state.heads.iter().find(|head| head.source == *source).cloned();
-        Ok(head.map(|head| (self.served.build(&state.build.fingerprint), head)))
+        Ok(head.map(|head| (state, head)))
+    }
+
+    /// The collection of a state.
+    fn collection(&self, state: &State) -> Collection {
+        self.served.build(&state.build.fingerprint)
     }
 
     /// Searches as if `state` were served.
@@ -210,6 +215,8 @@ impl SearchIndex for QdrantIndex {
             Some(state) => state,
             None => self.read_state().await?,
         };
+        let reason = "generations are published faster than they can be searched".into();
+        let mut failed = ReadError::Unreadable { location: self.location.clone(), reason };
         for _ in 0..TRIES {
             let now = match self.ask(&state, search).await {
                 Ok(asked) => {
@@ -223,17 +230,19 @@ impl SearchIndex for QdrantIndex {
                     }
                     Arc::new(now)
                 }
-                // A build that was switched to in between may have other vectors, or none.
-                Err(error) => match self.read_state().await {
-                    Ok(now) if now != state => now,
-                    _ => return Err(error),
-                },
+                // A connection broke, or a build that was switched to in between has other vectors.
+                Err(error) => {
+                    failed = error;
+                    match self.read_state().await {
+                        Ok(now) => now,
+                        Err(_) => break,
+                    }
+                }
             };
             self.remember(&now);
             state = now;
         }
-        let reason = "generations are published faster than they can be searched".into();
-        Err(ReadError::Unreadable { location: self.location.clone(), reason })
+        Err(failed)
     }
 
     async fn prepare(&self) -> Result<(), ReadError> {
@@ -241,16 +250,17 @@ impl SearchIndex for QdrantIndex {
     }
 
     async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError> {
-        let Some((build, head)) = self.head(source).await? else { return Ok(None) };
-        build.document(&head, path).await.map_err(|error| self.error(&error))
+        let Some((state, head)) = self.head(source).await? else { return Ok(None) };
+        self.collection(&state).document(&head, path).await.map_err(|error| self.error(&error))
     }
 
     async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
-        let Some((build, head)) = self.head(source).await? else { return Ok(Vec::new()) };
-        if self.remembered().is_none_or(|state| state.build.embedder.is_none()) {
+        let Some((state, head)) = self.head(source).await? else { return Ok(Vec::new()) };
+        if state.build.embedder.is_none() {
             return Ok(Vec::new());
         }
-        let chunks = build.chunks(&head, path, true).await.map_err(|error| self.error(&error))?;
+        let chunks =
+            self.collection(&state).chunks(&head, path, true).await.map_err(|error| self.error(&error))?;
         Ok(chunks.into_iter().map(|(_, _, vector)| vector).collect())
     }
 
@@ -275,8 +285,7 @@ impl SearchIndex for QdrantIndex {
             .take(limit);
         let page: Vec<_> = page.collect();
         let ids = page.iter().map(|(_, _, id)| id.clone()).collect();
-        let build = self.served.build(&state.build.fingerprint);
-        let documents = build.documents(ids).await.map_err(|error| self.error(&error))?;
+        let documents = self.collection(&state).documents(ids).await.map_err(|error| self.error(&error))?;
         let mut found: HashMap<(SourceName, String), Document> = documents
             .into_iter()
             .map(|document| ((document.source.clone(), document.path.clone()), document))

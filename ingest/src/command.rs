@@ -75,24 +75,29 @@ async fn export(common: &Common, vectors: bool) -> Result<Exit, Failure> {
 async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
     let config = configuration(common)?;
     let (store, _lock) = Place::of(&config)?.open(if mend { Access::Existing } else { Access::Read }).await?;
-    let mut findings = look(&store).await?;
+    let verified = verify_store(common, &config, &store, mend).await;
+    store.close().await;
+    verified
+}
+
+async fn verify_store(common: &Common, config: &Config, store: &Store, mend: bool) -> Result<Exit, Failure> {
+    let mut findings = look(store).await?;
     if mend && !findings.differences.is_empty() {
-        let targets = repair::mend(&store, &findings, &config).await?;
+        let targets = repair::mend(store, &findings, config).await?;
         let mut report = Report::begin(false);
         let options =
             cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
-        run::sync_all(&config, &options, &run::embedder(&config)?, &store, &targets, &mut report).await?;
+        run::sync_all(config, &options, &run::embedder(config)?, store, &targets, &mut report).await?;
         if report.of_sources() != Exit::Done {
             print(common, &report, |report| report.to_text(run::colour()))?;
             return Ok(report.of_sources());
         }
         let before = findings.differences.len();
-        findings = look(&store).await?;
+        findings = look(store).await?;
         if !common.json {
             eprintln!("{before} differences were found, {} are left", findings.differences.len());
         }
     }
-    store.close().await;
     print(common, &findings, Findings::to_text)?;
     Ok(if findings.differences.is_empty() { Exit::Done } else { Exit::Differs })
 }
@@ -109,8 +114,9 @@ async fn look(store: &Store) -> Result<Findings, Failure> {
 
 async fn rebuild_ledger(common: &Common) -> Result<Exit, Failure> {
     let (store, _lock) = Place::of(&configuration(common)?)?.open(Access::Existing).await?;
-    let rebuilt = repair::rebuild_ledger(&store).await?;
+    let rebuilt = repair::rebuild_ledger(&store).await;
     store.close().await;
+    let rebuilt = rebuilt?;
     print(common, &serde_json::json!({ "documents": rebuilt }), |_| {
         format!("the ledger knows the {rebuilt} documents of the index again\n")
     })?;

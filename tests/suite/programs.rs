@@ -56,6 +56,11 @@ pub(crate) fn command(name: &str) -> Command {
             command.env_remove(variable);
         }
     }
+    // A Qdrant of somebody's own may have keys.
+    let key = if name == "lectern-serve" { "READ_ONLY_KEY" } else { "API_KEY" };
+    if let Ok(key) = std::env::var(format!("LECTERN_TEST_QDRANT_{key}")) {
+        command.env("QDRANT_API_KEY", key);
+    }
     // No .env and no lectern.toml are found from here.
     command.current_dir(std::env::temp_dir()).stdin(Stdio::null());
     command

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Arc;
 
 use lectern_index::chunk::Hash;
 use lectern_index::document::Document;
 use lectern_index::open::Location;
-use lectern_index::search::Filter;
+use lectern_index::qdrant::{self, QdrantIndex};
+use lectern_index::search::{Filter, SearchIndex};
 use serde_json::Value;
 
 use super::miniature::KEY;
@@ -91,11 +93,21 @@ impl Hybrid {
         assert_eq!(code, 0, "{out}{error}");
     }
 
+    /// The index, to be read in this process.
+    fn index(&self) -> Arc<dyn SearchIndex> {
+        match Location::parse(self.workspace.index().to_str().unwrap()).unwrap() {
+            Location::Qdrant { url, collection } => {
+                let key = qdrant::key(|_| std::env::var("LECTERN_TEST_QDRANT_API_KEY").ok());
+                Arc::new(QdrantIndex::new(&url, &collection, key.as_ref()).unwrap())
+            }
+            file => file.open().unwrap(),
+        }
+    }
+
     /// The text of every published chunk that is embedded.
     pub fn texts(&self) -> BTreeMap<Place, String> {
-        let location = Location::parse(self.workspace.index().to_str().unwrap()).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let index = location.open().unwrap();
+            let index = self.index();
             let mut texts = BTreeMap::new();
             for document in index.documents(&Filter::default(), None, 100_000).await.unwrap() {
                 let stored = index.document(&document.source, &document.path).await.unwrap().unwrap();
@@ -134,10 +146,9 @@ impl Hybrid {
 
     /// The documents that are published.
     pub fn documents(&self) -> Vec<Document> {
-        let location = Location::parse(self.workspace.index().to_str().unwrap()).unwrap();
-        tokio::runtime::Runtime::new().unwrap().block_on(async {
-            location.open().unwrap().documents(&Filter::default(), None, 100_000).await.unwrap()
-        })
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(async { self.index().documents(&Filter::default(), None, 100_000).await.unwrap() })
     }
 
     /// Hashes of the texts that have a vector in the cache.

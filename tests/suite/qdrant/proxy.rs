@@ -4,12 +4,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest time that a piece waits to be overtaken.
 const OVERTAKEN: Duration = Duration::from_millis(20);
+
+/// How long none is cut after one was: whoever asks again once is answered.
+const STEADY: Duration = Duration::from_millis(500);
 
 /// How much later than its end what a connection carried arrives.
 const LATE: Duration = Duration::from_millis(150);
@@ -31,6 +34,8 @@ struct Rules {
     left: AtomicU64,
     /// Whether one of three connections is cut anyway, after a number of bytes of its own.
     unsteady: AtomicBool,
+    /// When the last of these was cut.
+    last: Mutex<Option<Instant>>,
     /// Pieces that have passed.
     passed: AtomicU64,
     stop: AtomicBool,
@@ -116,9 +121,20 @@ impl Rules {
         let one_less = |left: u64| left.checked_sub(1);
         let planned =
             bytes > self.cut.load(Relaxed) && self.left.fetch_update(Relaxed, Relaxed, one_less).is_ok();
+        (planned || self.is_unsteady(connection, bytes)) && !connection.is_cut.swap(true, Relaxed)
+    }
+
+    fn is_unsteady(&self, connection: &Connection, bytes: u64) -> bool {
         let own = 1_000 + connection.number * 7_919 % 100_000;
-        let unsteady = connection.number % 3 == 1 && bytes > own && self.unsteady.load(Relaxed);
-        (planned || unsteady) && !connection.is_cut.swap(true, Relaxed)
+        if !self.unsteady.load(Relaxed) || connection.number % 3 != 1 || bytes < own {
+            return false;
+        }
+        let mut last = self.last.lock().expect("nobody panics");
+        let is_due = last.is_none_or(|last| last.elapsed() > STEADY);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
     }
 
     /// Lets a piece wait.
