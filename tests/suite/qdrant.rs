@@ -3,6 +3,7 @@
 //! files alone, or say that they were skipped.
 
 mod agree;
+mod cluster;
 mod contract;
 mod copy;
 mod down;

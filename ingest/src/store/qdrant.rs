@@ -7,6 +7,7 @@
 //! has undone what a run that died left behind.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,8 +20,7 @@ use lectern_index::qdrant::points::{self, OPEN, Point, field};
 use lectern_index::search::StoredDocument;
 use qdrant_client::qdrant::{
     Condition, DeletePointsBuilder, Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct,
-    PointsIdsList, Range, SetPayloadPointsBuilder, UpsertPointsBuilder, Value, WriteOrdering,
-    WriteOrderingType,
+    PointsIdsList, Range, SetPayloadPointsBuilder, UpsertPointsBuilder, Value,
 };
 
 use crate::exit::Failure;
@@ -33,11 +33,12 @@ use crate::store::{
 
 mod builds;
 mod client;
+mod layout;
 mod lease;
 mod record;
 mod stage;
 
-use client::Client;
+use client::{Client, one_after_another};
 use lease::Lease;
 
 /// Documents ended by one call: their paths and new points are listed in it.
@@ -66,6 +67,8 @@ pub struct QdrantStore {
     settings: IndexSettings,
     /// The right to write; where there is none, nothing is written.
     lease: Option<Lease>,
+    /// Whether it was said that a collection was made under other settings.
+    warned: AtomicBool,
 }
 
 impl QdrantStore {
@@ -78,7 +81,8 @@ impl QdrantStore {
     ) -> Result<Self, Failure> {
         let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs);
         let client = Client::new(url, format!("{url}/{name}"), deadline)?;
-        Ok(Self { client, name: name.into(), ledger, settings: settings.clone(), lease: None })
+        let (name, settings) = (name.into(), settings.clone());
+        Ok(Self { client, name, ledger, settings, lease: None, warned: AtomicBool::new(false) })
     }
 
     /// Opens the index for writing, which `lock`, that of the ledger, allows. Exit code 7 where
@@ -93,7 +97,7 @@ impl QdrantStore {
         let mut store = Self::open_read(url, name, ledger, settings)?;
         let holder = lock.holder();
         let holder = holder.map_err(|error| store.client.failure(format!("cannot be locked: {error}")))?;
-        store.lease = Some(Lease::take(&store.client, name, holder).await?);
+        store.lease = Some(Lease::take(&store.client, name, holder, settings).await?);
         Ok(store)
     }
 
@@ -210,7 +214,7 @@ impl QdrantStore {
         let old = (head.generation - 1) as i64;
         let write = UpsertPointsBuilder::new(collection, vec![point])
             .update_filter(Filter::must([Condition::matches(field::GENERATION, old)]))
-            .ordering(WriteOrdering { r#type: WriteOrderingType::Strong.into() })
+            .ordering(one_after_another())
             .wait(true);
         self.client.upsert(write.build()).await?;
         let get = GetPointsBuilder::new(collection, vec![id]).with_payload(true).build();
@@ -229,9 +233,13 @@ impl IndexWriter for QdrantStore {
     async fn begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, WriteError> {
         let collection = self.collection(&spec.fingerprint);
         let mut state = self.state(&collection).await?;
-        if state.is_none() && self.lease.is_some() {
-            self.make(spec).await?;
-            state = self.state(&collection).await?;
+        match &state {
+            _ if self.lease.is_none() => {}
+            Some(_) => self.warn_of_layout(&collection).await,
+            None => {
+                self.make(spec).await?;
+                state = self.state(&collection).await?;
+            }
         }
         let of = |heads: &[Head]| heads.iter().find(|head| head.source == *source).cloned();
         let head = state.as_ref().and_then(|state| of(&state.heads));
