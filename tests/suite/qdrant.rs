@@ -5,6 +5,7 @@
 
 mod again;
 mod agree;
+mod cluster;
 mod contract;
 mod copy;
 mod daemon;

@@ -6,6 +6,7 @@
 //! that readers see. The next run of the source deletes what no generation has any more, after it
 //! has undone what a run that died left behind.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +30,7 @@ use crate::store::{
 mod builds;
 mod client;
 mod generation;
+mod layout;
 mod lease;
 mod record;
 mod stage;
@@ -59,6 +61,8 @@ pub struct QdrantStore {
     settings: IndexSettings,
     /// The right to write; where there is none, nothing is written.
     lease: Option<Lease>,
+    /// Whether it was said that a collection was made under other settings.
+    warned: AtomicBool,
 }
 
 impl QdrantStore {
@@ -71,7 +75,8 @@ impl QdrantStore {
     ) -> Result<Self, Failure> {
         let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs);
         let client = Client::new(url, format!("{url}/{name}"), deadline)?;
-        Ok(Self { client, name: name.into(), ledger, settings: settings.clone(), lease: None })
+        let (name, settings) = (name.into(), settings.clone());
+        Ok(Self { client, name, ledger, settings, lease: None, warned: AtomicBool::new(false) })
     }
 
     /// Opens the index for writing, which `lock`, that of the ledger, allows. Exit code 7 where
@@ -86,7 +91,7 @@ impl QdrantStore {
         let mut store = Self::open_read(url, name, ledger, settings)?;
         let holder = lock.holder();
         let holder = holder.map_err(|error| store.client.failure(format!("cannot be locked: {error}")))?;
-        store.lease = Some(Lease::take(&store.client, name, holder).await?);
+        store.lease = Some(Lease::take(&store.client, name, holder, settings).await?);
         Ok(store)
     }
 
@@ -140,9 +145,13 @@ impl IndexWriter for QdrantStore {
     async fn begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, WriteError> {
         let collection = self.collection(&spec.fingerprint);
         let mut state = self.state(&collection).await?;
-        if state.is_none() && self.lease.is_some() {
-            self.make(spec).await?;
-            state = self.state(&collection).await?;
+        match &state {
+            _ if self.lease.is_none() => {}
+            Some(_) => self.warn_of_layout(&collection).await,
+            None => {
+                self.make(spec).await?;
+                state = self.state(&collection).await?;
+            }
         }
         let of = |heads: &[Head]| heads.iter().find(|head| head.source == *source).cloned();
         let head = state.as_ref().and_then(|state| of(&state.heads));

@@ -132,6 +132,15 @@ fn compose_agrees_with_images_and_programs() {
 fn compose_with_qdrant_gives_each_program_its_key() {
     let [compose] = yaml("deploy/compose.qdrant.yaml").try_into().expect("one document");
     let services = &compose["services"];
+    let [without] = yaml("compose.yaml").try_into().expect("one document");
+    for name in services.as_object().expect("services").keys().filter(|name| *name != "qdrant") {
+        assert!(without["services"].get(name).is_some(), "{name} is added to nothing in compose.yaml");
+    }
+    let (storage, at) = text(&services["qdrant"]["volumes"][0]).split_once(':').expect("NAME:PATH");
+    assert!(compose["volumes"].get(storage).is_some(), "{storage}");
+    let snapshots = text(&services["qdrant"]["environment"]["QDRANT__STORAGE__SNAPSHOTS_PATH"]);
+    assert!(snapshots.starts_with(&format!("{at}/")), "snapshots are lost with the container");
+    assert!(seconds(text(&services["qdrant"]["stop_grace_period"])).expect("a duration") >= 30);
     let keys = &services["qdrant"]["environment"];
     for (name, key) in [("ingest", "API_KEY"), ("serve", "READ_ONLY_API_KEY")] {
         let set = services[name]["environment"].as_object().expect("variables");
@@ -142,7 +151,38 @@ fn compose_with_qdrant_gives_each_program_its_key() {
         let config = effective(&settings).expect("settings");
         assert_eq!(config.index.collection.as_deref(), Some("docs"), "{name}");
         assert!(config.index.ledger.is_some_and(|ledger| ledger.starts_with("/data")), "{name}");
+        assert_eq!(config.index.url, "http://qdrant:6334", "{name}: the service, and its port for gRPC");
     }
+    // What is written above the file is what brings all of it up.
+    let file = "COMPOSE_FILE=compose.yaml:deploy/compose.qdrant.yaml";
+    for page in ["deploy/compose.qdrant.yaml", "docs/deploy.md"] {
+        assert!(read(page).contains(file), "{page}");
+    }
+}
+
+/// What the tests run on is what is deployed.
+#[test]
+fn there_is_one_version_of_qdrant() {
+    let image = |path: &str| -> Vec<String> {
+        let file = read(path);
+        let words = file.split([' ', '"', '`', '\n']).filter(|word| word.starts_with("qdrant/qdrant:"));
+        words.map(str::to_owned).collect()
+    };
+    let [ours] = image("fly.qdrant.toml").try_into().expect("one image");
+    for (path, least) in
+        [("deploy/compose.qdrant.yaml", 1), (".github/workflows/ci.yml", 1), ("docs/deploy.md", 0)]
+    {
+        let found = image(path);
+        assert!(found.len() >= least, "{path} names no image");
+        assert!(found.iter().all(|image| *image == ours), "{path} has {found:?}, fly.qdrant.toml has {ours}");
+    }
+    let version =
+        ours.split([':', '-']).nth(1).and_then(|version| version.strip_prefix('v')).expect("a version");
+    let numbers = |text: &str| -> Vec<u32> { text.split('.').filter_map(|part| part.parse().ok()).collect() };
+    let page = read("docs/qdrant.md");
+    let (_, needed) = page.split_once("[Qdrant](https://qdrant.tech) ").expect("what is needed");
+    let needed = needed.split(' ').next().expect("a version");
+    assert!(numbers(version) >= numbers(needed), "{version} is older than {needed} of docs/qdrant.md");
 }
 
 /// The values of a key in a unit.

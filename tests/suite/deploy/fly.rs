@@ -1,128 +1,31 @@
-//! `fly*.toml`, read with strict types and by flyctl's own rules (its `internal/appconfig`).
+//! `fly*.toml`, read with strict types and by flyctl's own rules (its `internal/appconfig` and
+//! `internal/command/deploy`).
 
-use std::collections::BTreeMap;
+mod file;
+mod script;
 
-use serde::Deserialize;
+use lectern_index::config::Config;
 
-use super::{effective, grace, image_environment, port, seconds, stages};
+use self::file::{App, Check, Concurrency, HttpService, Machine};
+use super::{effective, grace, image_environment, port, read, seconds, stages};
 use crate::programs::root;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct App {
-    app: String,
-    primary_region: String,
-    kill_signal: String,
-    kill_timeout: String,
-    build: Build,
-    deploy: Deploy,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    #[serde(default)]
-    processes: BTreeMap<String, String>,
-    #[serde(default)]
-    files: Vec<File>,
-    #[serde(default)]
-    mounts: Vec<Mount>,
-    http_service: Option<HttpService>,
-    #[serde(default)]
-    checks: BTreeMap<String, Check>,
-    #[serde(default)]
-    restart: Vec<Restart>,
-    vm: Vec<Machine>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Build {
-    build_target: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Deploy {
-    strategy: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    guest_path: String,
-    local_path: String,
-    #[serde(default)]
-    processes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mount {
-    source: String,
-    destination: String,
-    initial_size: String,
-    snapshot_retention: u32,
-    #[serde(default)]
-    processes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HttpService {
-    internal_port: u64,
-    force_https: bool,
-    auto_stop_machines: String,
-    auto_start_machines: bool,
-    min_machines_running: u32,
-    concurrency: Concurrency,
-    #[serde(default)]
-    checks: Vec<Check>,
-    #[serde(default)]
-    processes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Concurrency {
-    r#type: String,
-    soft_limit: usize,
-    hard_limit: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Check {
-    r#type: Option<String>,
-    port: Option<u64>,
-    method: String,
-    path: String,
-    interval: String,
-    timeout: String,
-    grace_period: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Restart {
-    policy: String,
-    #[serde(default)]
-    processes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Machine {
-    size: String,
-    memory: String,
-    #[serde(default)]
-    processes: Vec<String>,
-}
+/// Where Qdrant's image keeps its data, and the ports that it listens on.
+const QDRANT_STORAGE: &str = "/qdrant/storage";
+const QDRANT_HTTP: u64 = 6333;
+const QDRANT_GRPC: u64 = 6334;
 
 fn need(condition: bool, message: impl Into<String>) -> Result<(), String> {
     if condition { Ok(()) } else { Err(message.into()) }
 }
 
+fn parse(text: &str) -> Result<App, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
 /// What is wrong with a file, if anything is.
 fn judge(text: &str) -> Result<(), String> {
-    let fly: App = toml::from_str(text).map_err(|error| error.to_string())?;
+    let fly = parse(text)?;
     let letters = |name: &str, more: &str| {
         !name.is_empty()
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c))
@@ -132,50 +35,18 @@ fn judge(text: &str) -> Result<(), String> {
     need(["SIGTERM", "SIGINT"].contains(&fly.kill_signal.as_str()), "kill_signal: one the programs know")?;
     let kill = seconds(&fly.kill_timeout)?;
     need(kill > grace() && kill <= 300, "kill_timeout: longer than the programs' grace, at most 5 minutes")?;
-    let target = &fly.build.build_target;
-    need(stages().iter().any(|(name, _)| name == target), "build-target: a stage of the Dockerfile")?;
     let strategy = fly.deploy.strategy.as_str();
     need(["canary", "rolling", "immediate", "bluegreen"].contains(&strategy), "deploy.strategy")?;
     need(
         fly.mounts.is_empty() || !["canary", "bluegreen"].contains(&strategy),
         "deploy.strategy: a volume is at one machine, so there is no second one beside it",
     )?;
-
-    let mut environment = image_environment(target);
-    environment.extend(fly.env.clone());
-    let config = effective(&environment)?;
-    if let Some(service) = &fly.http_service {
-        judge_service(service, strategy)?;
-        let listen = &config.serve.listen;
-        need(service.internal_port == port(listen), format!("internal_port: serve listens on {listen}"))?;
-        need(!listen.starts_with("127."), "serve.listen: Fly's proxy does not reach the loopback interface")?;
-        need(
-            service.concurrency.hard_limit <= config.serve.max_concurrent,
-            "hard_limit: above serve.max_concurrent",
-        )?;
-        let public = format!("{}.fly.dev", fly.app);
-        need(config.serve.allowed_hosts.contains(&public), format!("serve.allowed_hosts: without {public}"))?;
-        need(
-            target != "all" || service.auto_stop_machines == "off",
-            "auto_stop_machines: it would stop the daemon",
-        )?;
-    }
-    for (name, check) in &fly.checks {
-        judge_check(check)?;
-        need(matches!(check.r#type.as_deref(), Some("http" | "tcp")), format!("checks.{name}: http or tcp"))?;
-        need(check.port == Some(port(&config.daemon.listen)), format!("checks.{name}: the daemon's port"))?;
-        need(!config.daemon.listen.starts_with("127."), "daemon.listen: the check does not reach it")?;
-    }
     for mount in &fly.mounts {
         need(letters(&mount.source, "_"), "mounts.source: small letters, digits and underlines")?;
         need(mount.destination.len() > 1 && mount.destination.starts_with('/'), "mounts.destination")?;
         let size = mount.initial_size.strip_suffix("gb").and_then(|size| size.parse::<u32>().ok());
         need(size.is_some_and(|size| size >= 1), "mounts.initial_size: from 1gb")?;
         need((1..=60).contains(&mount.snapshot_retention), "mounts.snapshot_retention: 1 to 60 days")?;
-    }
-    if let Some(path) = config.index.url.strip_prefix("sqlite://") {
-        let kept = fly.mounts.iter().any(|mount| path.starts_with(&format!("{}/", mount.destination)));
-        need(kept, "index.url: outside of the volume, so it is lost at every deploy")?;
     }
     for file in &fly.files {
         need(
@@ -186,32 +57,113 @@ fn judge(text: &str) -> Result<(), String> {
     for restart in &fly.restart {
         need(["always", "never", "on-failure"].contains(&restart.policy.as_str()), "restart.policy")?;
     }
-    for machine in &fly.vm {
-        let sizes = ["shared-cpu-1x", "shared-cpu-2x", "shared-cpu-4x", "performance-1x", "performance-2x"];
-        need(sizes.contains(&machine.size.as_str()), "vm.size")?;
-        let megabytes = machine.memory.strip_suffix("mb").and_then(|memory| memory.parse::<u32>().ok());
-        need(megabytes.is_some_and(|memory| memory > 0 && memory % 256 == 0), "vm.memory: steps of 256mb")?;
+    fly.vm.iter().try_for_each(judge_machine)?;
+    judge_processes(&fly)?;
+    match (&fly.build.build_target, &fly.build.image) {
+        (Some(target), None) => judge_program(&fly, target),
+        (None, Some(image)) => judge_qdrant(&fly, image),
+        _ => Err("build: either build-target or image".into()),
     }
-    judge_processes(&fly)
 }
 
-fn judge_service(service: &HttpService, strategy: &str) -> Result<(), String> {
-    need(service.force_https, "force_https: the token would be sent in the clear")?;
-    need(["off", "stop", "suspend"].contains(&service.auto_stop_machines.as_str()), "auto_stop_machines")?;
-    need(service.auto_start_machines && service.min_machines_running > 0, "a server is always on")?;
-    let Concurrency { r#type, soft_limit, hard_limit } = &service.concurrency;
-    need(["requests", "connections"].contains(&r#type.as_str()), "concurrency.type")?;
-    need(0 < *soft_limit && soft_limit <= hard_limit, "concurrency: soft_limit is not above hard_limit")?;
-    need(strategy != "bluegreen" || !service.checks.is_empty(), "bluegreen needs a check")?;
-    service.checks.iter().try_for_each(|check| {
-        need(check.r#type.is_none() && check.port.is_none(), "http_service.checks have no type and no port")?;
-        judge_check(check)
+/// What runs out of the Dockerfile: its settings are ours.
+fn judge_program(fly: &App, target: &str) -> Result<(), String> {
+    need(stages().iter().any(|(name, _)| name == target), "build-target: a stage of the Dockerfile")?;
+    let mut environment = image_environment(target);
+    environment.extend(fly.env.clone());
+    let config = effective(&environment)?;
+    let settings = fly.files.iter().any(|file| file.guest_path == "/etc/lectern/lectern.toml");
+    need(settings, "files: the images read /etc/lectern/lectern.toml")?;
+    need(fly.http_service.is_some() == (target != "ingest"), "http_service: for whoever serves")?;
+    if let Some(service) = &fly.http_service {
+        judge_service(service, fly, target, &config)?;
+    }
+    for (name, check) in &fly.checks {
+        need(target != "serve", format!("checks.{name}: serve has its own in http_service"))?;
+        judge_check(check, &["/health", "/livez"])?;
+        need(matches!(check.r#type.as_deref(), Some("http" | "tcp")), format!("checks.{name}: http or tcp"))?;
+        need(check.port == Some(port(&config.daemon.listen)), format!("checks.{name}: the daemon's port"))?;
+        need(!config.daemon.listen.starts_with("127."), "daemon.listen: the check does not reach it")?;
+    }
+    need(target != "serve" || fly.mounts.is_empty(), "mounts: serve writes nothing")?;
+    let kept =
+        |path: &str| fly.mounts.iter().any(|mount| path.starts_with(&format!("{}/", mount.destination)));
+    match config.index.url.strip_prefix("sqlite://") {
+        Some(path) => need(kept(path), "index.url: outside of the volume, so it is lost at every deploy"),
+        None => {
+            let qdrant = parse(&read("fly.qdrant.toml"))?;
+            let there = format!("http://{}.internal:{QDRANT_GRPC}/", qdrant.app);
+            need(config.index.url.starts_with(&there), format!("index.url: fly.qdrant.toml is at {there}"))?;
+            let ledger = config.index.ledger.as_ref().and_then(|path| path.to_str());
+            need(
+                target == "serve" || ledger.is_some_and(kept),
+                "index.ledger: outside of the volume, so it is lost at every run",
+            )
+        }
+    }
+}
+
+/// Qdrant itself, which only the private network reaches.
+fn judge_qdrant(fly: &App, image: &str) -> Result<(), String> {
+    need(image.starts_with("qdrant/qdrant:v"), "build.image: Qdrant, of one version")?;
+    need(fly.http_service.is_none(), "http_service: Qdrant would be open to the world")?;
+    need(seconds(&fly.kill_timeout)? >= 30, "kill_timeout: Qdrant writes what it has in memory")?;
+    for name in fly.env.keys() {
+        need(!name.ends_with("_KEY"), format!("{name} is a secret: it does not stand in a file"))?;
+        need(
+            ["QDRANT__SERVICE__HOST", "QDRANT__STORAGE__SNAPSHOTS_PATH", "QDRANT__TELEMETRY_DISABLED"]
+                .contains(&name.as_str()),
+            format!("{name} is no setting of Qdrant's that was tried"),
+        )?;
+    }
+    let set = |name: &str| fly.env.get(name).map(String::as_str).unwrap_or_default();
+    need(set("QDRANT__SERVICE__HOST") == "::", "QDRANT__SERVICE__HOST: the private network is IPv6")?;
+    let [mount] = fly.mounts.as_slice() else { return Err("mounts: one volume".into()) };
+    need(mount.destination == QDRANT_STORAGE, format!("mounts.destination: the image has {QDRANT_STORAGE}"))?;
+    let snapshots = set("QDRANT__STORAGE__SNAPSHOTS_PATH");
+    need(
+        snapshots.starts_with(&format!("{QDRANT_STORAGE}/")),
+        "QDRANT__STORAGE__SNAPSHOTS_PATH: outside of the volume",
+    )?;
+    need(!fly.checks.is_empty(), "checks: how would anybody know that it is up?")?;
+    fly.checks.values().try_for_each(|check| {
+        judge_check(check, &["/readyz"])?;
+        need(
+            check.r#type.as_deref() == Some("http") && check.port == Some(QDRANT_HTTP),
+            "checks: Qdrant's port",
+        )
     })
 }
 
-fn judge_check(check: &Check) -> Result<(), String> {
-    need(check.method == "GET", "check: both programs answer GET")?;
-    need(["/health", "/livez"].contains(&check.path.as_str()), "check: a path that both programs answer")?;
+fn judge_service(service: &HttpService, fly: &App, target: &str, config: &Config) -> Result<(), String> {
+    need(service.force_https, "force_https: the token would be sent in the clear")?;
+    let off = service.auto_stop_machines == "off";
+    need(off, "auto_stop_machines: \"off\", or nobody answers the first call, and no daemon runs")?;
+    need(service.auto_start_machines, "auto_start_machines")?;
+    if target == "serve" {
+        need(service.min_machines_running >= 2, "min_machines_running: a host of Fly's may fail")?;
+        need(fly.deploy.strategy == "bluegreen", "deploy.strategy: bluegreen, or a deploy is noticed")?;
+    }
+    need(service.min_machines_running > 0, "min_machines_running: a server is always on")?;
+    let Concurrency { r#type, soft_limit, hard_limit } = &service.concurrency;
+    need(["requests", "connections"].contains(&r#type.as_str()), "concurrency.type")?;
+    need(0 < *soft_limit && soft_limit <= hard_limit, "concurrency: soft_limit is not above hard_limit")?;
+    need(*hard_limit <= config.serve.max_concurrent, "hard_limit: above serve.max_concurrent")?;
+    need(!service.checks.is_empty(), "http_service.checks: bluegreen, and whoever operates it, needs one")?;
+    let listen = &config.serve.listen;
+    need(service.internal_port == port(listen), format!("internal_port: serve listens on {listen}"))?;
+    need(!listen.starts_with("127."), "serve.listen: Fly's proxy does not reach the loopback interface")?;
+    let public = format!("{}.fly.dev", fly.app);
+    need(config.serve.allowed_hosts.contains(&public), format!("serve.allowed_hosts: without {public}"))?;
+    service.checks.iter().try_for_each(|check| {
+        need(check.r#type.is_none() && check.port.is_none(), "http_service.checks have no type and no port")?;
+        judge_check(check, &["/health", "/livez"])
+    })
+}
+
+fn judge_check(check: &Check, paths: &[&str]) -> Result<(), String> {
+    need(check.method == "GET", "check: all of them answer GET")?;
+    need(paths.contains(&check.path.as_str()), format!("check: a path that is answered, {paths:?}"))?;
     let (interval, timeout, grace) =
         (seconds(&check.interval)?, seconds(&check.timeout)?, seconds(&check.grace_period)?);
     need(
@@ -220,6 +172,26 @@ fn judge_check(check: &Check) -> Result<(), String> {
     )?;
     need(timeout < interval, "check: a timeout as long as the interval")?;
     need((1..=60).contains(&grace), "check: grace_period 1s to 60s")
+}
+
+/// Fly's sizes: 256 MB to 2 GB for each shared CPU, 2 to 8 GB for each of its own.
+fn judge_machine(machine: &Machine) -> Result<(), String> {
+    let size = machine.size.strip_suffix('x').and_then(|size| size.rsplit_once('-'));
+    let (step, least, most) = match size {
+        Some(("shared-cpu", _)) => (256, 256, 2048),
+        Some(("performance", _)) => (1024, 2048, 8192),
+        _ => return Err("vm.size".into()),
+    };
+    let cpus = size.and_then(|(_, cpus)| cpus.parse::<u32>().ok()).filter(|cpus| [1, 2, 4, 8].contains(cpus));
+    let cpus = cpus.ok_or("vm.size: 1, 2, 4 or 8 CPUs")?;
+    let (number, unit) = machine.memory.split_at(machine.memory.len().saturating_sub(2));
+    let megabytes = match (number.parse::<u32>(), unit) {
+        (Ok(number), "mb") => number,
+        (Ok(number), "gb") => number * 1024,
+        _ => return Err("vm.memory: 512mb or 1gb".into()),
+    };
+    need(megabytes % step == 0, format!("vm.memory: steps of {step}mb"))?;
+    need((least * cpus..=most * cpus).contains(&megabytes), "vm.memory: not with so many CPUs")
 }
 
 /// Whatever names a process names one there is; without `[processes]` there is `app` alone.
@@ -239,51 +211,119 @@ fn judge_processes(fly: &App) -> Result<(), String> {
     need(fly.processes.is_empty() || served, "http_service says which processes it leads to")
 }
 
-#[test]
-fn the_files_are_what_fly_takes_and_the_programs_know() {
+fn files() -> Vec<String> {
     let entries = std::fs::read_dir(root()).expect("the workspace");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
-    let files: Vec<String> =
+    let mut files: Vec<String> =
         names.filter(|name| name.starts_with("fly") && name.ends_with(".toml")).collect();
-    assert!(files.contains(&"fly.toml".to_owned()), "{files:?}");
-    for file in files {
-        let judged = judge(&super::read(&file));
-        assert_eq!(judged, Ok(()), "{file}");
+    files.sort();
+    files
+}
+
+#[test]
+fn the_files_are_what_fly_takes_and_the_programs_know() {
+    assert_eq!(files(), ["fly.ingest.toml", "fly.qdrant.toml", "fly.single.toml", "fly.toml"]);
+    let page = read("docs/deploy.md");
+    for file in files() {
+        assert_eq!(judge(&read(&file)), Ok(()), "{file}");
+        assert!(page.contains(&format!("`{file}`")), "docs/deploy.md says nothing of {file}");
     }
 }
 
 #[test]
-fn what_would_not_work_is_found() {
-    let good = super::read("fly.toml");
-    for (from, to, says) in [
-        ("kill_timeout", "kil_timeout", "unknown field `kil_timeout`"),
-        ("kill_timeout = \"15s\"", "kill_timeout = \"10s\"", "kill_timeout"),
-        ("build-target = \"all\"", "build-target = \"both\"", "build-target"),
-        ("strategy = \"rolling\"", "strategy = \"bluegreen\"", "deploy.strategy"),
-        ("strategy = \"rolling\"", "strategy = \"careful\"", "deploy.strategy"),
-        ("LECTERN_INDEX_URL", "LECTERN_INDEX_ULR", "LECTERN_INDEX_ULR"),
-        ("LECTERN_INDEX_URL", "LECTERN_TOKEN", "a secret"),
-        ("LECTERN_INDEX_URL", "INDEX_URL", "read by no program"),
-        ("sqlite:///data/lectern.db", "sqlite:///tmp/lectern.db", "lost at every deploy"),
-        ("[\"lectern.fly.dev\"]", "[\"docs.example.com\"]", "allowed_hosts"),
-        ("internal_port = 8080", "internal_port = 8081", "internal_port"),
-        ("port = 8081", "port = 8080", "the daemon's port"),
-        ("\"[::]:8081\"", "\"127.0.0.1:8081\"", "does not reach"),
-        ("auto_stop_machines = \"off\"", "auto_stop_machines = \"stop\"", "stop the daemon"),
-        ("hard_limit = 64", "hard_limit = 65", "hard_limit"),
-        ("interval = \"15s\"", "interval = \"1s\"", "interval"),
-        ("interval = \"15s\"", "interval = 15", "interval"),
-        ("grace_period = \"30s\"", "grace_period = \"90s\"", "grace_period"),
-        ("path = \"/health\"", "path = \"/healthz\"", "a path that both programs answer"),
-        ("initial_size = \"1gb\"", "initial_size = \"500mb\"", "initial_size"),
-        ("snapshot_retention = 14", "snapshot_retention = 90", "snapshot_retention"),
-        ("policy = \"always\"", "policy = \"often\"", "restart.policy"),
-        ("policy = \"always\"", "policy = \"always\"\nprocesses = [\"web\"]", "no process web"),
-        ("memory = \"512mb\"", "memory = \"500mb\"", "vm.memory"),
-        ("size = \"shared-cpu-1x\"", "size = \"shared-cpu-3x\"", "vm.size"),
-    ] {
-        assert!(good.contains(from), "{from}");
-        let refused = judge(&good.replacen(from, to, 1)).expect_err(to);
-        assert!(refused.contains(says), "{to}: {refused} should say {says}");
+fn the_three_apps_are_one_deployment() {
+    let app = |file: &str| parse(&read(file)).expect("a file that fly takes");
+    let (serve, ingest, qdrant) = (app("fly.toml"), app("fly.ingest.toml"), app("fly.qdrant.toml"));
+    assert_eq!(serve.env["LECTERN_INDEX_URL"], ingest.env["LECTERN_INDEX_URL"], "what is written is read");
+    for other in [&ingest, &qdrant] {
+        assert_ne!(serve.app, other.app);
+        assert_eq!(serve.primary_region, other.primary_region, "they are near each other");
     }
+    assert_ne!(ingest.app, qdrant.app);
+}
+
+#[test]
+fn what_would_not_work_is_found() {
+    let refused = |file: &str, cases: &[(&str, &str, &str)]| {
+        let good = read(file);
+        for (from, to, says) in cases {
+            assert!(good.contains(from), "{file}: {from}");
+            let refused = judge(&good.replacen(from, to, 1)).expect_err(to);
+            assert!(refused.contains(says), "{file}: {to}: {refused} should say {says}");
+        }
+    };
+    refused(
+        "fly.toml",
+        &[
+            ("strategy = \"bluegreen\"", "strategy = \"rolling\"", "a deploy is noticed"),
+            ("strategy = \"bluegreen\"", "strategy = \"careful\"", "deploy.strategy"),
+            ("min_machines_running = 2", "min_machines_running = 1", "min_machines_running"),
+            ("auto_stop_machines = \"off\"", "auto_stop_machines = \"stop\"", "auto_stop_machines"),
+            ("hard_limit = 64", "hard_limit = 65", "hard_limit"),
+            ("soft_limit = 48", "soft_limit = 65", "soft_limit"),
+            ("force_https = true", "force_https = false", "in the clear"),
+            ("[\"lectern.fly.dev\"]", "[\"docs.example.com\"]", "allowed_hosts"),
+            ("internal_port = 8080", "internal_port = 8081", "internal_port"),
+            ("lectern-qdrant.internal", "qdrant.internal", "index.url"),
+            (":6334/", ":6333/", "index.url"),
+            ("build-target = \"serve\"", "image = \"lectern\"", "Qdrant"),
+            (
+                "[http_service]",
+                "[[mounts]]\nsource = \"x\"\ndestination = \"/data\"\ninitial_size = \"1gb\"\n\
+          snapshot_retention = 1\n[http_service]",
+                "deploy.strategy",
+            ),
+            ("memory = \"256mb\"", "memory = \"4gb\"", "vm.memory"),
+        ],
+    );
+    refused(
+        "fly.ingest.toml",
+        &[
+            ("build-target = \"ingest\"", "build-target = \"serve\"", "http_service"),
+            ("\"/data/ledger.db\"", "\"ledger.db\"", "index.ledger"),
+            ("LECTERN_INDEX_LEDGER = \"/data/ledger.db\"", "", "index.ledger"),
+            ("port = 8081", "port = 8080", "the daemon's port"),
+            ("\"[::]:8081\"", "\"127.0.0.1:8081\"", "does not reach"),
+            ("LECTERN_INDEX_URL", "QDRANT_API_KEY", "a secret"),
+            ("\"/etc/lectern/lectern.toml\"", "\"/lectern.toml\"", "files"),
+        ],
+    );
+    refused(
+        "fly.qdrant.toml",
+        &[
+            ("\"::\"", "\"0.0.0.0\"", "IPv6"),
+            ("/qdrant/storage/snapshots", "/qdrant/snapshots", "outside of the volume"),
+            ("QDRANT__TELEMETRY_DISABLED", "QDRANT__SERVICE__API_KEY", "a secret"),
+            ("QDRANT__TELEMETRY_DISABLED", "QDRANT__TELEMETRY", "no setting"),
+            ("destination = \"/qdrant/storage\"", "destination = \"/data\"", "mounts.destination"),
+            ("port = 6333", "port = 6334", "Qdrant's port"),
+            ("path = \"/readyz\"", "path = \"/health\"", "a path that is answered"),
+            ("kill_timeout = \"60s\"", "kill_timeout = \"15s\"", "kill_timeout"),
+            ("memory = \"1gb\"", "memory = \"256mb\"", "vm.memory"),
+        ],
+    );
+    refused(
+        "fly.single.toml",
+        &[
+            ("kill_timeout", "kil_timeout", "unknown field `kil_timeout`"),
+            ("kill_timeout = \"15s\"", "kill_timeout = \"10s\"", "kill_timeout"),
+            ("build-target = \"all\"", "build-target = \"both\"", "build-target"),
+            ("strategy = \"rolling\"", "strategy = \"bluegreen\"", "deploy.strategy"),
+            ("LECTERN_INDEX_URL", "LECTERN_INDEX_ULR", "LECTERN_INDEX_ULR"),
+            ("LECTERN_INDEX_URL", "LECTERN_TOKEN", "a secret"),
+            ("LECTERN_INDEX_URL", "INDEX_URL", "read by no program"),
+            ("sqlite:///data/lectern.db", "sqlite:///tmp/lectern.db", "lost at every deploy"),
+            ("auto_stop_machines = \"off\"", "auto_stop_machines = \"stop\"", "no daemon runs"),
+            ("interval = \"15s\"", "interval = \"1s\"", "interval"),
+            ("interval = \"15s\"", "interval = 15", "interval"),
+            ("grace_period = \"30s\"", "grace_period = \"90s\"", "grace_period"),
+            ("path = \"/health\"", "path = \"/healthz\"", "a path that is answered"),
+            ("initial_size = \"1gb\"", "initial_size = \"500mb\"", "initial_size"),
+            ("snapshot_retention = 14", "snapshot_retention = 90", "snapshot_retention"),
+            ("policy = \"always\"", "policy = \"often\"", "restart.policy"),
+            ("policy = \"always\"", "policy = \"always\"\nprocesses = [\"web\"]", "no process web"),
+            ("memory = \"512mb\"", "memory = \"500mb\"", "vm.memory"),
+            ("size = \"shared-cpu-1x\"", "size = \"shared-cpu-3x\"", "vm.size"),
+        ],
+    );
 }

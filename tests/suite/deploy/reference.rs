@@ -98,6 +98,13 @@ fn the_defaults_on_the_page_are_those_of_the_programs() {
     assert_eq!(include, format!("{:?}", lectern_index::config::default_include()));
 }
 
+/// The variables that docker compose alone reads.
+fn of_compose() -> BTreeSet<String> {
+    let files = ["compose.yaml", "deploy/compose.qdrant.yaml"].map(read).join("\n");
+    let asked = files.split("${").skip(1).filter_map(|rest| rest.split([':', '}']).next());
+    asked.chain(["COMPOSE_FILE"]).map(str::to_owned).collect()
+}
+
 #[test]
 fn the_example_of_the_environment_has_every_variable_with_its_default() {
     let example = read(".env.example");
@@ -108,7 +115,7 @@ fn the_example_of_the_environment_has_every_variable_with_its_default() {
             (name.strip_prefix('#').expect("nothing is set in it"), value.trim_matches('"'))
         })
         .collect();
-    let mut expected: BTreeSet<String> = other_variables().into_iter().collect();
+    let mut expected: BTreeSet<String> = other_variables().into_iter().chain(of_compose()).collect();
     for (section, keys) in known().iter().filter(|(section, _)| *section != "source") {
         for key in keys {
             let name = format!("LECTERN_{}_{}", section.to_uppercase(), key.to_uppercase());

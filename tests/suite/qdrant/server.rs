@@ -112,7 +112,8 @@ impl Drop for Qdrant {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that nothing listens on.
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

@@ -1,25 +1,20 @@
 //! Builds: one collection per fingerprint, of which the alias names the one that is served.
 
 use chrono::{SecondsFormat, Utc};
-use lectern_index::config::IndexSettings;
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
 use lectern_index::made_by;
-use lectern_index::qdrant::points::{self, Build, DENSE, Point, TEXT, field};
+use lectern_index::qdrant::points::{self, Build, Point, field};
 use lectern_index::qdrant::{Collection, State, Trouble, trouble};
 use qdrant_client::qdrant::{
-    CreateAliasBuilder, CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
-    Distance, FieldType, Filter, IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, Modifier,
-    NamedVectors, PointStruct, PointsIdsList, ScalarQuantizationBuilder, SetPayloadPointsBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, StrictModeConfigBuilder, UpsertPointsBuilder,
-    Value, VectorParamsBuilder, VectorsConfigBuilder,
+    CreateAliasBuilder, CreateFieldIndexCollectionBuilder, FieldType, Filter, IntegerIndexParamsBuilder,
+    KeywordIndexParamsBuilder, NamedVectors, PointStruct, PointsIdsList, SetPayloadPointsBuilder,
+    UpsertPointsBuilder, Value,
 };
 
+use super::layout::creation;
 use super::{QdrantStore, Role};
 use crate::store::{BuildSpec, WriteError};
-
-/// The longest list that may be asked for, and that of the heads.
-const LONGEST_LIST: u32 = 10_000;
 
 impl QdrantStore {
     /// The collection of a build.
@@ -205,39 +200,6 @@ impl QdrantStore {
     pub(crate) fn payload(&self, point: &Point) -> Result<qdrant_client::Payload, WriteError> {
         point.payload().map_err(|error| self.client.failure(format!("cannot take a point: {error}")))
     }
-}
-
-/// How a collection is laid out.
-fn creation(name: &str, spec: &BuildSpec, settings: &IndexSettings) -> CreateCollection {
-    let mut sparse = SparseVectorsConfigBuilder::default();
-    sparse.add_named_vector_params(TEXT, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
-    let strict = StrictModeConfigBuilder::default()
-        .enabled(true)
-        .max_query_limit(LONGEST_LIST)
-        .unindexed_filtering_retrieve(false)
-        .unindexed_filtering_update(false);
-    let mut create =
-        CreateCollectionBuilder::new(name).sparse_vectors_config(sparse).strict_mode_config(strict);
-    if let Some((_, dimensions)) = &spec.embedder {
-        let mut dense = VectorsConfigBuilder::default();
-        // Eight bits of each number are searched, in memory; the best are scored again in full.
-        let eight_bits = ScalarQuantizationBuilder::default().always_ram(true);
-        let params = VectorParamsBuilder::new(u64::from(*dimensions), Distance::Cosine)
-            .quantization_config(eight_bits)
-            .on_disk(settings.on_disk.unwrap_or(false));
-        dense.add_named_vector_params(DENSE, params);
-        create = create.vectors_config(dense);
-    }
-    if let Some(shards) = settings.shard_number {
-        create = create.shard_number(shards);
-    }
-    if let Some(copies) = settings.replication_factor {
-        create = create.replication_factor(copies);
-    }
-    if let Some(copies) = settings.write_consistency_factor {
-        create = create.write_consistency_factor(copies);
-    }
-    create.build()
 }
 
 fn now() -> String {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use lectern_index::qdrant::{Trouble, key, reason, trouble};
 use qdrant_client::qdrant::{
     CountPointsBuilder, CreateCollection, DeletePoints, Filter, GetPoints, RetrievedPoint, SetPayloadPoints,
-    UpsertPoints,
+    UpsertPoints, WriteOrdering, WriteOrderingType,
 };
 use qdrant_client::{Qdrant, QdrantError};
 use secrecy::ExposeSecret;
@@ -22,6 +22,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The first and the longest wait between two tries.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// The order of conditional writes: all of a shard's go through one replica of those that are alive.
+/// The strong order would go through one that is always the same, and no sync could end while its
+/// machine is down, however many copies there are.
+pub(super) fn one_after_another() -> WriteOrdering {
+    WriteOrdering { r#type: WriteOrderingType::Medium.into() }
+}
 
 /// Qdrant, for as long as a command runs.
 #[derive(Clone)]

@@ -8,10 +8,11 @@ use lectern_index::head::Head;
 use lectern_index::qdrant::points::{self, OPEN, Point, field};
 use qdrant_client::qdrant::{
     Condition, DeletePointsBuilder, Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct, Range,
-    SetPayloadPointsBuilder, UpsertPointsBuilder, Value, WriteOrdering, WriteOrderingType,
+    SetPayloadPointsBuilder, UpsertPointsBuilder, Value,
 };
 
 use super::QdrantStore;
+use super::client::one_after_another;
 use crate::store::{Begun, Publication, WriteError};
 
 /// Documents ended by one call: their paths and new points are listed in it.
@@ -112,7 +113,7 @@ impl QdrantStore {
         let old = (head.generation - 1) as i64;
         let write = UpsertPointsBuilder::new(collection, vec![point])
             .update_filter(Filter::must([Condition::matches(field::GENERATION, old)]))
-            .ordering(WriteOrdering { r#type: WriteOrderingType::Strong.into() })
+            .ordering(one_after_another())
             .wait(true);
         self.client.upsert(write.build()).await?;
         let get = GetPointsBuilder::new(collection, vec![id]).with_payload(true).build();

@@ -10,14 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use lectern_index::config::IndexSettings;
 use qdrant_client::qdrant::{
     Condition, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder, FieldType,
     Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct, Range, SparseVectorParamsBuilder,
-    SparseVectorsConfigBuilder, UpsertPointsBuilder, Value, WriteOrdering, WriteOrderingType,
+    SparseVectorsConfigBuilder, UpsertPointsBuilder, Value,
 };
 use tokio::task::JoinHandle;
 
-use super::client::Client;
+use super::client::{Client, one_after_another};
+use super::layout::replicated;
 use crate::exit::Failure;
 use crate::store::WriteError;
 
@@ -47,9 +49,14 @@ struct Held {
 
 impl Lease {
     /// Takes the lease of the index `name` for `holder`; exit code 7 where another one has it.
-    pub(super) async fn take(client: &Client, name: &str, holder: String) -> Result<Self, Failure> {
+    pub(super) async fn take(
+        client: &Client,
+        name: &str,
+        holder: String,
+        settings: &IndexSettings,
+    ) -> Result<Self, Failure> {
         let held = Held { client: client.clone(), collection: format!("{name}__lease"), holder };
-        held.make().await?;
+        held.make(settings).await?;
         if let Some(until) = held.renew().await? {
             return Err(client.locked(&until));
         }
@@ -93,13 +100,14 @@ impl Drop for Lease {
 }
 
 impl Held {
-    /// Makes the collection, where there is none.
-    async fn make(&self) -> Result<(), WriteError> {
+    /// Makes the collection, where there is none, with as many copies as the index has: it is to be
+    /// there when the index is.
+    async fn make(&self, settings: &IndexSettings) -> Result<(), WriteError> {
         let name = &self.collection;
         let mut none = SparseVectorsConfigBuilder::default();
         none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
         let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
-        self.client.create(create.build()).await?;
+        self.client.create(replicated(create, settings).build()).await?;
         for (field, kind) in [("holder", FieldType::Keyword), ("until", FieldType::Integer)] {
             let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true).build();
             self.client
@@ -126,7 +134,7 @@ impl Held {
         ]);
         let take = UpsertPointsBuilder::new(&self.collection, vec![point])
             .update_filter(free)
-            .ordering(WriteOrdering { r#type: WriteOrderingType::Strong.into() })
+            .ordering(one_after_another())
             .wait(true)
             .build();
         self.client.upsert(take).await?;
