@@ -12,7 +12,7 @@ use crate::backup::appear;
 use crate::exit::{Exit, Failure};
 use crate::store::open::Store;
 
-/// Whether a backup of this name has lines, in any case or because the index is no file.
+/// Whether a backup of this name is lines of JSON; for an index in Qdrant all are.
 pub fn has_lines(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ending == "jsonl")
 }
