@@ -81,12 +81,22 @@ impl Location {
     pub fn open(&self) -> Result<Arc<dyn SearchIndex>, ReadError> {
         match self {
             Self::Sqlite(path) => Ok(Arc::new(SqliteIndex::new(path.clone()))),
-            Self::Qdrant { url, collection } => {
-                let key = qdrant::key(|name| std::env::var(name).ok());
-                Ok(Arc::new(QdrantIndex::new(url, collection, key.as_ref())?))
-            }
+            Self::Qdrant { url, collection } => Ok(Arc::new(in_qdrant(url, collection)?)),
         }
     }
+
+    /// Opens the index as [`Location::open`] does, for a program that never writes: it warns where the
+    /// key of Qdrant would let it. A file is never opened for writing.
+    pub fn open_read_only(&self) -> Result<Arc<dyn SearchIndex>, ReadError> {
+        match self {
+            Self::Sqlite(_) => self.open(),
+            Self::Qdrant { url, collection } => Ok(Arc::new(in_qdrant(url, collection)?.read_only())),
+        }
+    }
+}
+
+fn in_qdrant(url: &str, collection: &str) -> Result<QdrantIndex, ReadError> {
+    QdrantIndex::new(url, collection, qdrant::key(|name| std::env::var(name).ok()).as_ref())
 }
 
 impl std::fmt::Display for Location {

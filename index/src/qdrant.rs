@@ -49,7 +49,7 @@ pub struct QdrantIndex {
     state: RwLock<Option<Arc<State>>>,
     /// The documents of one state.
     listing: RwLock<Option<Arc<Listing>>>,
-    /// Whether the key was found to be one that cannot write, or somebody was warned.
+    /// Whether nobody is to be warned (any more) that the key could write.
     proven: AtomicBool,
 }
 
@@ -82,8 +82,14 @@ impl QdrantIndex {
             location,
             state: RwLock::default(),
             listing: RwLock::default(),
-            proven: AtomicBool::new(false),
+            proven: AtomicBool::new(true),
         })
+    }
+
+    /// The same index for a program that never writes: it warns where the key would let it.
+    pub fn read_only(mut self) -> Self {
+        self.proven = AtomicBool::new(false);
+        self
     }
 
     /// One build, whether it is served or not.
@@ -93,7 +99,6 @@ impl QdrantIndex {
             served: collection,
             state: RwLock::default(),
             listing: RwLock::default(),
-            // Whoever reads a build that is not served is a writer.
             proven: AtomicBool::new(true),
         }
     }

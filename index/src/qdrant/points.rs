@@ -244,9 +244,17 @@ pub fn of(source: &SourceName) -> Condition {
 
 /// Points of a source that its generation has.
 pub fn in_generation(source: &SourceName, generation: u64) -> Vec<Condition> {
+    [vec![of(source)], at(generation)].concat()
+}
+
+/// Points that a generation has, of sources that are all at it.
+pub fn in_common_generation(sources: Vec<String>, generation: u64) -> Vec<Condition> {
+    [vec![Condition::matches(field::SOURCE, sources)], at(generation)].concat()
+}
+
+fn at(generation: u64) -> Vec<Condition> {
     let generation = Some(generation as f64);
     vec![
-        of(source),
         Condition::range(field::FROM, Range { lte: generation, ..Range::default() }),
         Condition::range(field::TO, Range { gt: generation, ..Range::default() }),
     ]

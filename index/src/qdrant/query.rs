@@ -1,5 +1,7 @@
 //! One search as Qdrant takes it: both lists and the heads they belong to, in one call.
 
+use std::collections::BTreeMap;
+
 use qdrant_client::QdrantError;
 use qdrant_client::qdrant::{
     Condition, Filter as Conditions, QuantizationSearchParamsBuilder, Query, QueryBatchPointsBuilder,
@@ -86,13 +88,20 @@ pub(super) fn sources<'a>(state: &'a State, filter: &Filter) -> Vec<&'a Head> {
 /// The filter in Qdrant's words; `None` where nothing can pass it.
 fn conditions(state: &State, filter: &Filter, paths: Option<Vec<String>>) -> Option<Conditions> {
     let mut must = vec![points::is("chunk")];
-    let mut sources =
-        sources(state, filter).into_iter().map(|head| points::in_generation(&head.source, head.generation));
-    match (sources.next(), sources.next()) {
+    // One clause for each generation, not for each source: with hundreds of sources Qdrant would spend
+    // most of a search on them.
+    let mut generations: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for head in sources(state, filter) {
+        generations.entry(head.generation).or_default().push(head.source.as_str().to_owned());
+    }
+    let mut clauses = generations
+        .into_iter()
+        .map(|(generation, sources)| points::in_common_generation(sources, generation));
+    match (clauses.next(), clauses.next()) {
         (None, _) => return None,
         (Some(only), None) => must.extend(only),
         (Some(first), Some(second)) => {
-            let each = [first, second].into_iter().chain(sources).map(|one| Conditions::must(one).into());
+            let each = [first, second].into_iter().chain(clauses).map(|one| Conditions::must(one).into());
             must.push(Conditions::should(each).into());
         }
     }

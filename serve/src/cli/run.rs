@@ -90,7 +90,7 @@ fn log(shared: &Shared, serving: bool) -> Result<(), Failure> {
 
 fn searcher(config: &Config) -> Result<(Location, Searcher), Failure> {
     let location = Location::of(&config.index).map_err(|error| usage(error.to_string()))?;
-    let index = location.open().map_err(|error| usage(error.to_string()))?;
+    let index = location.open_read_only().map_err(|error| usage(error.to_string()))?;
     let embedder = configured(&config.embedding, |name| std::env::var(name).ok());
     let embedder = embedder.map_err(|error| usage(error.to_string()))?;
     if let Some(lacking) = embedder.as_ref().and_then(|embedder| embedder.lacking()) {

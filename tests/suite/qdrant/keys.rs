@@ -81,5 +81,7 @@ fn without_a_key_serve_warns() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(server.log().contains("would let it WRITE"), "{}", server.log());
+    let (code, _, error) = workspace.run(&["export"]);
+    assert!(code == 0 && !error.contains("WRITE"), "ingest may write: {error}");
     assert_eq!(paths(&server, json!({ "query": "text" })), ["a.md"], "nothing was deleted to find out");
 }
