@@ -1,6 +1,5 @@
 //! Qdrant is killed and comes back: in the middle of a sync, and while somebody searches.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,14 +19,24 @@ fn start() -> Option<(Qdrant, Workspace)> {
     Some((qdrant, workspace))
 }
 
+/// Has searches end, however what they accompany ends.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_sync_goes_on_when_qdrant_is_back_and_a_search_too() {
     let Some((mut qdrant, workspace)) = start() else { return };
     fill(&workspace, 30);
     workspace.synced(&[]);
     let server = Server::start(&workspace.index());
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let asking = Ends(&stop);
         let searches = scope.spawn(|| {
             let (mut answered, mut failed) = (0, 0);
             while !stop.load(Ordering::Relaxed) {
@@ -62,7 +71,7 @@ fn a_sync_goes_on_when_qdrant_is_back_and_a_search_too() {
             workspace.verified();
             assert_eq!(workspace.export(), workspace.fresh_export());
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(asking);
         let (answered, failed) = searches.join().expect("no answer was wrong");
         eprintln!("{answered} searches were answered, {failed} said that the index is down");
         assert!(answered > 0);
