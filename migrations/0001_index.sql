@@ -106,6 +106,7 @@ CREATE TABLE ledger_sources (
     fingerprint TEXT NOT NULL,
     source      TEXT NOT NULL,
     generation  INTEGER NOT NULL,
+    indexed_at  TEXT NOT NULL,      -- with the generation: which publication it describes
     commit_sha  TEXT,
     settings    TEXT NOT NULL,      -- hash of the source's settings that decide its listing
     origin      TEXT,               -- the source's settings, JSON: to repair without a configuration

@@ -60,10 +60,13 @@ pub struct ConfigError(String);
 
 impl Config {
     /// Reads the configuration: `file` (it must exist), else [`DEFAULT_FILE`] if that exists, then
-    /// `environment`, then `sets` (`section.key=value`).
+    /// `environment`, then `sets` (`section.key=value`). `index` is another index than the configured
+    /// one: what the others say of that one's collection, and for a file all that they say of Qdrant,
+    /// does not count.
     pub fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
+        index: Option<&str>,
         sets: &[String],
     ) -> Result<Self, ConfigError> {
         let mut table = read_file(file)?;
@@ -74,6 +77,14 @@ impl Config {
             }
         }
         overrides.sort();
+        if let Some(url) = index {
+            let is_qdrant = url.starts_with("http://") || url.starts_with("https://");
+            let counts = |key: &str| is_qdrant && key != "collection";
+            overrides.retain(|(_, section, key, _)| section != "index" || counts(key));
+            if let Some(Value::Table(section)) = table.get_mut("index") {
+                section.retain(|key, _| counts(key));
+            }
+        }
         for set in sets {
             let parsed = set.split_once('=').and_then(|(key, value)| Some((key.split_once('.')?, value)));
             let Some(((section, key), value)) = parsed else {
@@ -81,6 +92,7 @@ impl Config {
             };
             overrides.push((format!("--set {set}"), section.into(), key.into(), value.into()));
         }
+        overrides.extend(index.map(|url| ("--index".into(), "index".into(), "url".into(), url.into())));
         for (origin, section, key, value) in overrides {
             let value = typed(&origin, &section, &key, &value)?;
             let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
@@ -259,7 +271,7 @@ mod tests {
         std::fs::write(&path, file).expect("a written file");
         let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string()));
         let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
-        Config::load(Some(&path), environment, &sets).map_err(|error| error.to_string())
+        Config::load(Some(&path), environment, None, &sets).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -36,7 +36,10 @@ impl Location {
     /// The location that settings name: a URL, and for Qdrant the collection if it is not in that.
     pub fn of(settings: &IndexSettings) -> Result<Self, BadLocation> {
         let url = settings.url.as_str();
-        let bad = |says: &str| BadLocation(url.into(), says.into());
+        // What may be a secret is not shown.
+        let shown = if url.contains("://") { url.split(['?', '#']).next().unwrap_or_default() } else { url };
+        let shown = if shown.contains("://") && shown.contains('@') { "…@…" } else { shown };
+        let bad = |says: &str| BadLocation(shown.into(), says.into());
         let understood = "use sqlite://PATH, a path, or http://HOST:6334 for Qdrant";
         match url.split_once("://") {
             Some(("http" | "https", rest)) => {
@@ -45,11 +48,8 @@ impl Location {
                 if host.is_empty() {
                     return Err(bad(understood));
                 }
-                if host.contains('@') {
-                    return Err(BadLocation(
-                        "…@…".into(),
-                        format!("a URL holds no secret, set {}", qdrant::KEY),
-                    ));
+                if url.contains(['@', '?', '#']) {
+                    return Err(bad(&format!("a URL holds no secret and no settings, set {}", qdrant::KEY)));
                 }
                 let collection = match (path, settings.collection.as_deref()) {
                     ("", Some(collection)) => collection,
@@ -96,7 +96,9 @@ impl Location {
 }
 
 fn in_qdrant(url: &str, collection: &str) -> Result<QdrantIndex, ReadError> {
-    QdrantIndex::new(url, collection, qdrant::key(|name| std::env::var(name).ok()).as_ref())
+    let key = qdrant::key(|name| std::env::var(name).ok())
+        .map_err(|reason| ReadError::Unreadable { location: format!("{url}/{collection}"), reason })?;
+    QdrantIndex::new(url, collection, key.as_ref())
 }
 
 impl std::fmt::Display for Location {
@@ -127,8 +129,17 @@ mod tests {
         let location = Location::of(&settings("docs")).expect("a location");
         assert_eq!(location.to_string(), "http://localhost:6334/docs");
         assert!(Location::of(&settings("a__b")).is_err());
-        for bad in ["", "sqlite://", "ftp://x", "http://", "http://localhost:6334", "http://u:hunter2@x/docs"]
-        {
+        for bad in [
+            "",
+            "sqlite://",
+            "ftp://x",
+            "http://",
+            "http://localhost:6334",
+            "http://u:hunter2@x/docs",
+            "grpc://u:hunter2@x/docs",
+            "http://x/docs?api_key=hunter2",
+            "http://x?api_key=hunter2",
+        ] {
             let error = parse(bad).expect_err(bad).to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -17,8 +17,6 @@ use qdrant_client::{Qdrant, QdrantError};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::document::{Document, SourceName};
-use crate::fingerprint::Fingerprint;
-use crate::head::Head;
 use crate::search::{Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument};
 
 mod collection;
@@ -26,7 +24,7 @@ mod error;
 pub mod points;
 mod query;
 
-pub use collection::{Collection, State};
+pub use collection::{Collection, Publications, State};
 pub use error::{Trouble, reason, trouble};
 
 /// The variable that holds the key; a key is no setting.
@@ -55,13 +53,19 @@ pub struct QdrantIndex {
 
 /// The documents of a state, by source and path: Qdrant has no order of texts.
 struct Listing {
-    of: (Fingerprint, Vec<(SourceName, u64)>),
+    of: Publications,
     documents: Vec<(SourceName, String, PointId)>,
 }
 
-/// The key in the environment, if there is one.
-pub fn key(variable: impl Fn(&str) -> Option<String>) -> Option<SecretString> {
-    variable(KEY).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SecretString::from)
+/// The key in the environment, if there is one. Fails, without showing it, where it cannot be one.
+pub fn key(variable: impl Fn(&str) -> Option<String>) -> Result<Option<SecretString>, String> {
+    let Some(key) = variable(KEY).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()) else {
+        return Ok(None);
+    };
+    match key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(Some(SecretString::from(key))),
+        false => Err(format!("{KEY} is no key: one is a single line of ASCII without spaces")),
+    }
 }
 
 impl QdrantIndex {
@@ -123,7 +127,7 @@ impl QdrantIndex {
             location: self.location.clone(),
             found: state.build.schema,
             expected: points::SCHEMA,
-            advice: format!("use the lectern-serve of version {}, or sync again", state.build.made_by),
+            advice: format!("use the programs of version {}", state.build.made_by),
         })
     }
 
@@ -160,15 +164,14 @@ impl QdrantIndex {
 
     /// The documents of `state`, read again where they are those of another one.
     async fn list(&self, state: &State) -> Result<Arc<Listing>, ReadError> {
-        let heads = state.heads.iter().map(|head| (head.source.clone(), head.generation)).collect();
-        let of = (state.build.fingerprint.clone(), heads);
+        let of = state.publications();
         let known = self.listing.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.filter(|known| known.of == of) {
             return Ok(known);
         }
         let build = self.collection(state);
         let mut documents = Vec::new();
-        for (source, generation) in &of.1 {
+        for (source, generation, _) in &of.1 {
             let paths = build.paths(source, *generation).await.map_err(|error| self.error(&error))?;
             documents.extend(paths.into_iter().map(|(path, id)| (source.clone(), path, id)));
         }
@@ -178,12 +181,23 @@ impl QdrantIndex {
         Ok(listing)
     }
 
-    /// The build that is served now, and the head of a source in it. What is read of it under that head
-    /// is right though another one may be served by then.
-    async fn head(&self, source: &SourceName) -> Result<Option<(Arc<State>, Head)>, ReadError> {
-        let state = self.read_state().await?;
-        let head = state.heads.iter().find(|head| head.source == *source).cloned();
-        Ok(head.map(|head| (state, head)))
+    /// Reads, in several calls, what is whole under one state: again where another one is served by
+    /// then, since what ended with a generation is deleted some time after it.
+    async fn whole<T, F>(&self, read: impl Fn(Arc<State>) -> F) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        let mut state = self.read_state().await?;
+        for _ in 0..TRIES {
+            let answer = read(state.clone()).await;
+            let now = self.read_state().await?;
+            if now.publications() == state.publications() {
+                return answer;
+            }
+            state = now;
+        }
+        let reason = "generations are published faster than they can be read".into();
+        Err(ReadError::Unreadable { location: self.location.clone(), reason })
     }
 
     /// The collection of a state.
@@ -255,18 +269,23 @@ impl SearchIndex for QdrantIndex {
     }
 
     async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError> {
-        let Some((state, head)) = self.head(source).await? else { return Ok(None) };
-        self.collection(&state).document(&head, path).await.map_err(|error| self.error(&error))
+        self.whole(|state: Arc<State>| async move {
+            let Some(head) = state.head(source) else { return Ok(None) };
+            self.collection(&state).document(head, path).await.map_err(|error| self.error(&error))
+        })
+        .await
     }
 
     async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
-        let Some((state, head)) = self.head(source).await? else { return Ok(Vec::new()) };
-        if state.build.embedder.is_none() {
-            return Ok(Vec::new());
-        }
-        let chunks =
-            self.collection(&state).chunks(&head, path, true).await.map_err(|error| self.error(&error))?;
-        Ok(chunks.into_iter().map(|(_, _, vector)| vector).collect())
+        self.whole(|state: Arc<State>| async move {
+            let Some(head) = state.head(source).filter(|_| state.build.embedder.is_some()) else {
+                return Ok(Vec::new());
+            };
+            let chunks = self.collection(&state).chunks(head, path, true).await;
+            let chunks = chunks.map_err(|error| self.error(&error))?;
+            Ok(chunks.into_iter().map(|(_, _, vector)| vector).collect())
+        })
+        .await
     }
 
     async fn documents(
@@ -275,30 +294,33 @@ impl SearchIndex for QdrantIndex {
         after: Option<&(SourceName, String)>,
         limit: usize,
     ) -> Result<Vec<Document>, ReadError> {
-        let state = self.read_state().await?;
-        let listing = self.list(&state).await?;
-        let sources = query::sources(&state, filter);
-        let prefix = filter.path_prefix.as_deref().unwrap_or_default();
-        let page = listing
-            .documents
-            .iter()
-            .filter(|(source, path, _)| {
-                after.is_none_or(|after| (source, path) > (&after.0, &after.1))
-                    && path.starts_with(prefix)
-                    && sources.iter().any(|head| head.source == *source)
-            })
-            .take(limit);
-        let page: Vec<_> = page.collect();
-        let ids = page.iter().map(|(_, _, id)| id.clone()).collect();
-        let documents = self.collection(&state).documents(ids).await.map_err(|error| self.error(&error))?;
-        let mut found: HashMap<(SourceName, String), Document> = documents
-            .into_iter()
-            .map(|document| ((document.source.clone(), document.path.clone()), document))
-            .collect();
-        Ok(page
-            .iter()
-            .filter_map(|(source, path, _)| found.remove(&(source.clone(), path.clone())))
-            .collect())
+        self.whole(|state: Arc<State>| async move {
+            let listing = self.list(&state).await?;
+            let sources = query::sources(&state, filter);
+            let prefix = filter.path_prefix.as_deref().unwrap_or_default();
+            let page = listing
+                .documents
+                .iter()
+                .filter(|(source, path, _)| {
+                    after.is_none_or(|after| (source, path) > (&after.0, &after.1))
+                        && path.starts_with(prefix)
+                        && sources.iter().any(|head| head.source == *source)
+                })
+                .take(limit);
+            let page: Vec<_> = page.collect();
+            let ids = page.iter().map(|(_, _, id)| id.clone()).collect();
+            let documents =
+                self.collection(&state).documents(ids).await.map_err(|error| self.error(&error))?;
+            let mut found: HashMap<(SourceName, String), Document> = documents
+                .into_iter()
+                .map(|document| ((document.source.clone(), document.path.clone()), document))
+                .collect();
+            Ok(page
+                .iter()
+                .filter_map(|(source, path, _)| found.remove(&(source.clone(), path.clone())))
+                .collect())
+        })
+        .await
     }
 }
 

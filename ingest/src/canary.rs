@@ -135,7 +135,7 @@ impl Sync<'_> {
     ///
     /// Each build is asked in the way it is searched. The questions' vectors are cached by every sync,
     /// so those of a model that is no longer configured are there when it is to be replaced; where
-    /// they are not, because the set is new, both builds are compared by words alone.
+    /// they are not, because a question is new, both builds are asked it by words alone.
     ///
     /// Where there is nothing to judge, a service that fails is only noted: the sync is complete.
     pub(crate) async fn decide(
@@ -165,8 +165,10 @@ impl Sync<'_> {
         let theirs = candidate.served.status().await.map_err(unreadable)?.embedder;
         let mut new = self.vectors(self.spec.embedder.as_ref().map(|(ours, _)| ours), &texts).await?;
         let served = self.vectors(theirs.as_ref(), &texts).await?;
-        if theirs.is_some() && served.iter().all(Option::is_none) {
-            new = vec![None; texts.len()];
+        for (new, served) in new.iter_mut().zip(&served) {
+            if theirs.is_some() && served.is_none() {
+                *new = None;
+            }
         }
         let new = canary.answered(&*candidate.new, new).await.map_err(unreadable)?;
         let served = canary.answered(&*candidate.served, served).await.map_err(unreadable)?;

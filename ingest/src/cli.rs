@@ -83,7 +83,7 @@ pub enum Command {
     },
     /// Restore the ledger from the index, without embedding anything
     RebuildLedger,
-    /// Write a consistent copy of the whole index to a file; a sync may run meanwhile
+    /// Write a consistent copy of the whole index to a file
     ///
     /// A copy of an index in a file is a file of that kind. One whose name ends in .jsonl, and every
     /// copy of an index in Qdrant, has lines of JSON with what is served, which any index can load.

@@ -158,13 +158,21 @@ async fn copy(common: &Common, from: &str, to: &str) -> Result<Exit, Failure> {
         return Err(Failure::usage("copy takes --from and --to, not --index"));
     }
     let config = configuration(common)?;
-    let from = Location::parse(from).map_err(Failure::usage)?.open()?;
+    let [source, target] = [from, to].map(|url| Location::parse(url).map_err(Failure::usage));
+    let (source, target) = (source?, target?);
+    if source == target {
+        return Err(Failure::usage("--from and --to are the same index"));
+    }
+    let from = source.open()?;
+    from.status().await?;
     let place = Place::at(to, &config)?;
     let (store, _lock) = place.open(Access::Make).await?;
     let mut writer = portable::Writer::new(&store);
     let given = portable::give(&*from, &mut writer).await;
+    let finished = writer.finish();
     store.close().await;
-    let documents = given?;
+    given?;
+    let documents = finished?;
     print(common, &serde_json::json!({ "documents": documents }), |_| {
         format!("{} serves the {documents} documents that were copied\n", place.name())
     })?;
@@ -205,11 +213,8 @@ async fn rollback(common: &Common) -> Result<Exit, Failure> {
 }
 
 fn configuration(common: &Common) -> Result<Config, Failure> {
-    let mut sets = common.set.clone();
-    if let Some(index) = &common.index {
-        sets.push(format!("index.url={index}"));
-    }
-    Config::load(common.config.as_deref(), std::env::vars(), &sets).map_err(Failure::usage)
+    Config::load(common.config.as_deref(), std::env::vars(), common.index.as_deref(), &common.set)
+        .map_err(Failure::usage)
 }
 
 fn location(common: &Common) -> Result<Location, Failure> {

@@ -22,6 +22,8 @@ const NO_SETTINGS: &str = "";
 pub struct Record {
     /// The generation it describes; `None` if it knows nothing of the source.
     pub generation: Option<u64>,
+    /// When that was published (RFC 3339).
+    pub indexed_at: Option<String>,
     /// Hash of the source's settings at that generation.
     pub settings: Option<String>,
     /// Its documents.
@@ -45,14 +47,16 @@ pub async fn read(
     source: &SourceName,
 ) -> Result<Record, sqlx::Error> {
     let mut record = Record::default();
-    let row =
-        sqlx::query("SELECT generation, settings FROM ledger_sources WHERE fingerprint = ? AND source = ?")
-            .bind(fingerprint.as_str())
-            .bind(source.as_str())
-            .fetch_optional(&mut *db)
-            .await?;
+    let row = sqlx::query(
+        "SELECT generation, indexed_at, settings FROM ledger_sources WHERE fingerprint = ? AND source = ?",
+    )
+    .bind(fingerprint.as_str())
+    .bind(source.as_str())
+    .fetch_optional(&mut *db)
+    .await?;
     if let Some(row) = row {
         record.generation = Some(row.try_get::<i64, _>("generation")? as u64);
+        record.indexed_at = row.try_get("indexed_at")?;
         record.settings = row.try_get("settings")?;
     }
     let rows = sqlx::query(
@@ -156,11 +160,13 @@ pub async fn record(
         .await?;
     }
     sqlx::query(
-        "INSERT OR REPLACE INTO ledger_sources (fingerprint, source, generation, commit_sha, settings, origin) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO ledger_sources (fingerprint, source, generation, indexed_at, commit_sha, settings, origin) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(fingerprint)
     .bind(source)
     .bind(generation as i64)
+    .bind(&publication.at)
     .bind(&publication.commit)
     .bind(&publication.settings)
     .bind(&publication.origin)
@@ -174,8 +180,12 @@ pub type Documents = Vec<(String, String, Vec<ChunkId>)>;
 
 /// What an index alone says of a source: what the ledger holds once it is restored.
 pub fn of_documents(head: &Head, documents: &Documents) -> Record {
-    let mut record =
-        Record { generation: Some(head.generation), settings: Some(NO_SETTINGS.into()), ..Record::default() };
+    let mut record = Record {
+        generation: Some(head.generation),
+        indexed_at: Some(head.indexed_at.clone()),
+        settings: Some(NO_SETTINGS.into()),
+        ..Record::default()
+    };
     for (path, blob_sha, _) in documents {
         if let Some(blob_sha) = BlobSha::parse(blob_sha) {
             record.known.insert(path.clone(), KnownDocument { blob_sha, skipped: None });
@@ -258,17 +268,32 @@ pub async fn restore(
         .await?;
     }
     sqlx::query(
-        "INSERT INTO ledger_sources (fingerprint, source, generation, commit_sha, settings, origin) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ledger_sources (fingerprint, source, generation, indexed_at, commit_sha, settings, origin) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(fingerprint.as_str())
     .bind(head.source.as_str())
     .bind(head.generation as i64)
+    .bind(&head.indexed_at)
     .bind(&head.commit)
     .bind(NO_SETTINGS)
     .bind(origin)
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The sources that are known in a build.
+pub async fn sources(
+    db: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+) -> Result<Vec<SourceName>, sqlx::Error> {
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT source FROM ledger_sources WHERE fingerprint = ? ORDER BY source")
+            .bind(fingerprint.as_str())
+            .fetch_all(db)
+            .await?;
+    Ok(names.iter().filter_map(|name| SourceName::parse(name).ok()).collect())
 }
 
 /// Forgets a source in a build.

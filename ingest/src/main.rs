@@ -2,11 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use lectern_ingest::cli::{Cli, Command};
 use lectern_ingest::exit::{Exit, Failure};
-use lectern_ingest::{command, signal};
+use lectern_ingest::{command, signal, store};
 
 fn main() -> ExitCode {
     // Before any thread is started: it changes the environment.
@@ -31,10 +32,14 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = command::run(&cli) => outcome,
-            signal = signal::stopped(), if interruptible => Err(Failure::new(
-                Exit::SourceDown,
-                format!("stopped by {signal}: nothing of the unfinished source was published, the next sync completes the work"),
-            )),
+            signal = signal::stopped(), if interruptible => {
+                // Where that does not answer, the lease ends by itself.
+                let _ = tokio::time::timeout(Duration::from_secs(2), store::qdrant::release()).await;
+                Err(Failure::new(
+                    Exit::SourceDown,
+                    format!("stopped by {signal}: nothing of the unfinished source was published, the next sync completes the work"),
+                ))
+            }
         }
     });
     end(cli.common.json, outcome)

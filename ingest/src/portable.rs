@@ -11,7 +11,7 @@ use lectern_index::head::Head;
 use lectern_index::search::{Filter, SearchIndex};
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::store::open::Store;
 use crate::store::{Begun, BuildSpec, Publication, StagedDocument};
 
@@ -53,8 +53,6 @@ pub struct Index {
     pub dimensions: Option<u32>,
     /// How its documents are cut.
     pub chunk: ChunkSettings,
-    /// Its sources.
-    pub sources: Vec<SourceName>,
 }
 
 /// A document with its chunks, each with its vector if it has one.
@@ -76,36 +74,45 @@ pub trait Sink: Send {
 /// Gives everything that `index` serves to `sink`; returns how many documents that are.
 pub async fn give(index: &dyn SearchIndex, sink: &mut dyn Sink) -> Result<u64, Failure> {
     let status = index.status().await?;
-    let (Some(fingerprint), Some(chunk)) = (status.fingerprint, status.chunk) else {
+    let (Some(fingerprint), Some(chunk)) = (status.fingerprint.clone(), status.chunk.clone()) else {
         return Err(Failure::usage("nothing is published in that index: there is nothing to copy"));
     };
-    let sources = status.heads.iter().map(|head| head.source.clone()).collect();
     let dimensions = status.dimensions;
-    let embedder = status.embedder;
-    sink.take(Line::Index(Index { format: FORMAT, fingerprint, embedder, dimensions, chunk, sources }))
-        .await?;
+    let embedder = status.embedder.clone();
+    sink.take(Line::Index(Index { format: FORMAT, fingerprint, embedder, dimensions, chunk })).await?;
     let mut documents = 0;
-    for head in status.heads {
+    let changed =
+        || Failure::new(Exit::IndexDown, "a sync published while the index was copied: copy it again");
+    for head in &status.heads {
         let filter = Filter { source: Some(head.source.clone()), ..Filter::default() };
-        let generation = head.generation;
-        sink.take(Line::Source(head)).await?;
+        sink.take(Line::Source(head.clone())).await?;
+        let before = documents;
         let mut after = None;
         loop {
             let page = index.documents(&filter, after.as_ref(), AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.source.clone(), last.path.clone()));
+            let mut read = Vec::new();
             for document in page {
-                let changed = || Failure::usage("a sync published while the index was copied: copy it again");
                 let stored = index.document(&document.source, &document.path).await?.ok_or_else(changed)?;
-                if stored.head.generation != generation {
-                    return Err(changed());
-                }
                 let mut vectors = index.vectors(&document.source, &document.path).await?.into_iter();
                 let chunks = stored.chunks.into_iter().map(|chunk| (chunk, vectors.next().flatten()));
-                let copied = Copied { document: stored.document, chunks: chunks.collect() };
+                read.push(Copied { document: stored.document, chunks: chunks.collect() });
+            }
+            // All of it is of one publication, or nothing of it is given.
+            let now = index.status().await?;
+            let publication = |head: &Head| (head.generation, head.indexed_at.clone());
+            let head_now = now.heads.iter().find(|now| now.source == head.source);
+            if now.fingerprint != status.fingerprint || head_now.map(publication) != Some(publication(head)) {
+                return Err(changed());
+            }
+            for copied in read {
                 sink.take(Line::Document(Box::new(copied))).await?;
                 documents += 1;
             }
+        }
+        if documents - before != head.documents {
+            return Err(changed());
         }
     }
     sink.take(Line::End { documents }).await?;
@@ -120,6 +127,7 @@ pub struct Writer<'a> {
     batch: Vec<StagedDocument>,
     staged: Vec<(String, String, Vec<ChunkId>)>,
     documents: u64,
+    waiting_for: Vec<SourceName>,
     ended: bool,
 }
 
@@ -127,15 +135,30 @@ impl<'a> Writer<'a> {
     /// Writes to `store`.
     pub fn new(store: &'a Store) -> Self {
         let (batch, staged) = (Vec::new(), Vec::new());
-        Self { store, spec: None, source: None, batch, staged, documents: 0, ended: false }
+        let waiting_for = Vec::new();
+        Self { store, spec: None, source: None, batch, staged, documents: 0, waiting_for, ended: false }
     }
 
-    /// Fails where the end did not come: what came whole before it is published.
+    /// Fails where the end did not come: what came whole before it is published. Fails too where what
+    /// came is of other settings than what is served, and cannot be served before the sources that
+    /// did not come are there.
     pub fn finish(self) -> Result<u64, Failure> {
-        match self.ended {
-            true => Ok(self.documents),
-            false => Err(Failure::usage("it ends in the middle: it was cut off")),
+        if !self.ended {
+            return Err(Failure::usage("it ends in the middle: it was cut off"));
         }
+        if self.waiting_for.is_empty() {
+            return Ok(self.documents);
+        }
+        let names: Vec<&str> = self.waiting_for.iter().map(|name| name.as_str()).collect();
+        Err(Failure::new(
+            Exit::Refused,
+            format!(
+                "all {} documents are there, but made with other settings than what is served, and sources {} are not among them: \
+                 sync these with the same settings, or prune them, and it is switched to",
+                self.documents,
+                names.join(", ")
+            ),
+        ))
     }
 
     fn begin(&mut self, index: Index) -> Result<(), Failure> {
@@ -147,7 +170,8 @@ impl<'a> Writer<'a> {
             fingerprint: index.fingerprint,
             embedder: index.embedder.zip(index.dimensions),
             chunk: index.chunk,
-            required: Some(index.sources),
+            // Sources that did not come are to be served on.
+            required: None,
             held: false,
         });
         Ok(())
@@ -196,6 +220,9 @@ impl<'a> Writer<'a> {
         self.stage().await?;
         let Some((begun, head)) = self.source.take() else { return Ok(()) };
         let staged = std::mem::take(&mut self.staged);
+        if staged.len() as u64 != head.documents {
+            return Err(Failure::usage(format!("documents of source {} are missing in it", head.source)));
+        }
         let new: BTreeSet<&str> = staged.iter().map(|(path, ..)| path.as_str()).collect();
         let stale = begun.known.keys().filter(|path| !new.contains(path.as_str())).cloned().collect();
         let publication = Publication {
@@ -213,8 +240,10 @@ impl<'a> Writer<'a> {
             settings: String::new(),
             origin: String::new(),
         };
-        self.store.writer().publish(&begun, &publication).await?;
-        Ok(())
+        let published = self.store.writer().publish(&begun, &publication).await?;
+        self.waiting_for = published.waiting_for;
+        // It is as old as it was, not as new as its copy.
+        Ok(self.store.writer().touch(&begun, &head.checked_at, head.commits_behind).await?)
     }
 }
 

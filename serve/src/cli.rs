@@ -51,7 +51,7 @@ struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 struct Shared {
-    /// The index: a path, or sqlite://PATH [default: lectern.db]
+    /// The index: a path, sqlite://PATH, or http://HOST:6334/COLLECTION for Qdrant [default: lectern.db]
     #[arg(long, global = true, value_name = "URL")]
     index: Option<String>,
 

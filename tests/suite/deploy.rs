@@ -31,7 +31,7 @@ fn settings(file: &str, environment: &[(String, String)]) -> Result<Config, Stri
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("lectern.toml");
     std::fs::write(&path, file).expect("a written file");
-    Config::load(Some(&path), environment.iter().cloned(), &[]).map_err(|error| error.to_string())
+    Config::load(Some(&path), environment.iter().cloned(), None, &[]).map_err(|error| error.to_string())
 }
 
 /// Variables of the programs that are no settings, as the reference lists them.

@@ -67,7 +67,7 @@ async fn main() -> Result<()> {
         sets.push("embedding.provider=local".into());
         sets.push(format!("embedding.model_dir={dir}"));
     }
-    let config = Config::load(None, std::iter::empty(), &sets)?;
+    let config = Config::load(None, std::iter::empty(), None, &sets)?;
     let labelled = match (&options.corpus, &options.queries) {
         (Some(corpus), Some(queries)) => vec![Set::load(corpus, queries)?],
         _ => labels::beside_the_repository()?,

@@ -17,7 +17,8 @@ pub struct IndexSettings {
     /// served, `NAME__FINGERPRINT`. It may stand at the end of the URL instead.
     pub collection: Option<String>,
     /// The file with the ledger and the vectors that were paid for, on the machine of ingest;
-    /// `ledger.db` if left out. Without it the next sync asks Qdrant what it has, and embeds again.
+    /// `ledger.db` if left out. Without it the next sync asks Qdrant what it has, and embeds again what
+    /// changed or is made again.
     pub ledger: Option<PathBuf>,
     /// Shards of a new collection: on how many machines it may lie. Cannot be changed later.
     pub shard_number: Option<u32>,

@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 
 use qdrant_client::qdrant::{
-    Condition, Filter, GetPointsBuilder, PayloadIncludeSelector, PointId, Query, QueryPoints,
-    QueryPointsBuilder, RetrievedPoint, ScrollPointsBuilder, Value, VectorInput, VectorsSelector,
-    vector_output,
+    Filter, GetPointsBuilder, PayloadIncludeSelector, PointId, Query, QueryPoints, QueryPointsBuilder,
+    RetrievedPoint, ScrollPointsBuilder, Value, VectorInput, VectorsSelector, vector_output,
 };
 use qdrant_client::{Qdrant, QdrantError};
 
 use super::error::damaged;
 use super::points::{self, Build, ChunkPoint, DENSE, Point, field};
-use crate::chunk::Hash;
+use crate::chunk::{Chunk, Hash};
 use crate::document::{Document, SourceName};
 use crate::fingerprint::Fingerprint;
 use crate::head::Head;
@@ -37,6 +36,23 @@ pub struct State {
     pub build: Build,
     /// The heads.
     pub heads: Vec<Head>,
+}
+
+/// What decides the documents that a state has: its build, and which publication each source is at. A
+/// source that was removed and came back begins at the first generation again, at another time.
+pub type Publications = (Fingerprint, Vec<(SourceName, u64, String)>);
+
+impl State {
+    /// What its documents are decided by.
+    pub fn publications(&self) -> Publications {
+        let of_head = |head: &Head| (head.source.clone(), head.generation, head.indexed_at.clone());
+        (self.build.fingerprint.clone(), self.heads.iter().map(of_head).collect())
+    }
+
+    /// The head of a source.
+    pub fn head(&self, source: &SourceName) -> Option<&Head> {
+        self.heads.iter().find(|head| head.source == *source)
+    }
 }
 
 impl Collection {
@@ -135,6 +151,10 @@ impl Collection {
             }
         }
         chunks.sort_by_key(|chunk| chunk.ordinal);
+        let is_next = |pair: &[Chunk]| pair[0].end_byte == pair[1].start_byte;
+        if chunks.first().is_some_and(|first| first.ordinal != 0) || !chunks.windows(2).all(is_next) {
+            return Err(damaged(format!("chunks of {path} are missing")));
+        }
         Ok(document.map(|document| StoredDocument { document, chunks, head: head.clone() }))
     }
 
@@ -234,7 +254,7 @@ pub(super) fn state(
 /// Document and chunks of this path.
 fn of_document(head: &Head, path: &str) -> Filter {
     let mut conditions = points::in_generation(&head.source, head.generation);
-    conditions.push(Condition::matches(field::PATH, path.to_owned()));
+    conditions.push(points::matches(field::PATH, path));
     Filter::must(conditions)
 }
 

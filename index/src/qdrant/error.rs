@@ -7,6 +7,9 @@ use qdrant_client::QdrantError;
 /// What rustls calls a certificate that is no good.
 const UNTRUSTED: &str = "InvalidCertificate";
 
+/// What it calls an answer that is not of TLS.
+const NO_TLS: &str = "InvalidContentType";
+
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -26,7 +29,11 @@ pub fn trouble(error: &QdrantError) -> Trouble {
         QdrantError::ResourceExhaustedError { retry_after_seconds, .. } => {
             Trouble::Passing(Some(Duration::from_secs(*retry_after_seconds)))
         }
-        QdrantError::ResponseError { status } if status.message().contains(UNTRUSTED) => Trouble::Lasting,
+        QdrantError::ResponseError { status }
+            if status.message().contains(UNTRUSTED) || status.message().contains(NO_TLS) =>
+        {
+            Trouble::Lasting
+        }
         // The codes of gRPC (https://grpc.io/docs/guides/status-codes/), which the client has no name for.
         QdrantError::ResponseError { status } => match status.code() as i32 {
             5 => Trouble::Missing,
@@ -56,9 +63,7 @@ pub fn reason(error: &QdrantError) -> String {
                 "its certificate is not trusted: where your own authority signed it, SSL_CERT_FILE names that authority's certificate ({rest})"
             )
         }
-        Some((_, rest)) if rest.contains("InvalidContentType") => {
-            "it does not speak TLS there: use http://".to_owned()
-        }
+        Some((_, rest)) if rest.contains(NO_TLS) => "it does not speak TLS there: use http://".to_owned(),
         Some((_, rest)) => format!("no connection: {rest}"),
         None => said,
     };

@@ -178,9 +178,10 @@ pub fn head_id(source: &SourceName) -> PointId {
     id(&["head", source.as_str()])
 }
 
-/// The id of a document: a new version has another one, as its chunks have.
-pub fn document_id(source: &SourceName, path: &str, blob_sha: &str) -> PointId {
-    id(&["document", source.as_str(), path, blob_sha])
+/// The id of a document that is there from `generation` on. What is published is never overwritten:
+/// a summary can change where the content does not.
+pub fn document_id(source: &SourceName, path: &str, blob_sha: &str, generation: u64) -> PointId {
+    id(&["document", source.as_str(), path, blob_sha, &generation.to_string()])
 }
 
 /// The id of a chunk's point: its own.
@@ -234,12 +235,18 @@ fn bm25(analysed: &str, usual_terms: f64) -> Text {
 
 /// Points of this kind.
 pub fn is(kind: &str) -> Condition {
-    Condition::matches(field::KIND, kind.to_owned())
+    matches(field::KIND, kind)
 }
 
 /// Points of this source.
 pub fn of(source: &SourceName) -> Condition {
-    Condition::matches(field::SOURCE, source.as_str().to_owned())
+    matches(field::SOURCE, source.as_str())
+}
+
+/// Points whose field is this text. A list of one: the client would make a search for words of a
+/// text with white space.
+pub fn matches(field: &str, text: &str) -> Condition {
+    Condition::matches(field, vec![text.to_owned()])
 }
 
 /// Points of a source that its generation has.
@@ -282,7 +289,7 @@ mod tests {
         let Ok(Point::Document(read)) = Point::read(payload.into()) else { panic!("no document") };
         assert_eq!((read.from, read.to, read.folders), (5, OPEN, vec!["a/".to_owned(), "a/b/".into()]));
         assert_eq!(read.document, document);
-        let id = |path: &str, blob: &str| document_id(&document.source, path, blob);
+        let id = |path: &str, blob: &str| document_id(&document.source, path, blob, 1);
         assert_ne!(id("a", "b"), id("a", "c"), "a new version never overwrites the old one");
         assert_ne!(id("ab", "c"), id("a", "bc"));
     }

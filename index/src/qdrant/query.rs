@@ -109,7 +109,7 @@ fn conditions(state: &State, filter: &Filter, paths: Option<Vec<String>>) -> Opt
         (_, Some(paths)) if paths.is_empty() => return None,
         (_, Some(paths)) => must.push(Condition::matches(field::PATH, paths)),
         (Some(folder), None) if !folder.is_empty() => {
-            must.push(Condition::matches(field::FOLDERS, folder.clone()));
+            must.push(points::matches(field::FOLDERS, folder));
         }
         _ => {}
     }

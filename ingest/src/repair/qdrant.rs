@@ -6,7 +6,7 @@ use lectern_index::document::SourceName;
 use lectern_index::head::Head;
 use lectern_index::qdrant::points::{self, Build, field};
 use qdrant_client::qdrant::{
-    Condition, DeletePointsBuilder, Filter, PointsIdsList, RetrievedPoint, SetPayloadPointsBuilder, Value,
+    DeletePointsBuilder, Filter, PointsIdsList, RetrievedPoint, SetPayloadPointsBuilder, Value,
 };
 
 use super::mark;
@@ -53,6 +53,10 @@ pub(super) async fn mend(
             if has(Kind::Head) || has(Kind::Orphan) {
                 recount(store, build, head).await?;
             }
+        }
+        for difference in &findings.differences {
+            // Nothing of it can be read: it is indexed again.
+            again.extend(difference.source.clone().filter(|source| state.head(source).is_none()));
         }
         let mut db = store.ledger().pool().begin().await.map_err(failed)?;
         if let (true, Some(embedder), Some(dimensions)) =
@@ -113,7 +117,7 @@ async fn sweep(store: &QdrantStore, build: &Build, head: &Head) -> Result<(), Wr
     let lost: BTreeSet<String> = chunks.await?.into_iter().filter_map(path).collect();
     for path in lost.difference(&paths) {
         let mut filter = of_source();
-        filter.push(Condition::matches(field::PATH, path.clone()));
+        filter.push(points::matches(field::PATH, path));
         let delete = DeletePointsBuilder::new(collection.name()).points(Filter::must(filter)).wait(true);
         store.client().delete(delete.build()).await?;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lectern_index::config::{Config, IndexSettings};
 use lectern_index::open::Location;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::lock::Lock;
 use crate::store::IndexWriter;
 use crate::store::qdrant::QdrantStore;
@@ -86,6 +86,21 @@ impl Place {
             };
             return Ok((Store::Sqlite(store), lock));
         };
+        if matches!(access, Access::Read | Access::Existing) {
+            let store =
+                QdrantStore::open_read(url, collection, SqliteStore::open_dry(&file).await?, &self.settings)?;
+            let found = store.builds().await;
+            store.close().await;
+            if found?.is_empty() {
+                return Err(Failure::new(
+                    Exit::IndexDown,
+                    format!(
+                        "there is no index at {}: run `lectern-ingest sync`, or check its name",
+                        self.location
+                    ),
+                ));
+            }
+        }
         // A ledger can be lost: whoever writes makes a new one, whoever reads does without.
         let ledger = match &lock {
             Some(_) => SqliteStore::open(&file).await?,

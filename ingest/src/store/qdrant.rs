@@ -37,6 +37,7 @@ mod stage;
 
 use client::Client;
 use lease::Lease;
+pub use lease::release;
 
 /// What a build is to readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,9 @@ pub enum Role {
 
 /// How long a run goes on without an answer where no setting says it.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The same for commands that only look: somebody waits for them.
+const READ_DEADLINE: Duration = Duration::from_secs(5);
 
 /// An index in Qdrant, opened by `lectern-ingest`, and its ledger.
 pub struct QdrantStore {
@@ -73,7 +77,7 @@ impl QdrantStore {
         ledger: SqliteStore,
         settings: &IndexSettings,
     ) -> Result<Self, Failure> {
-        let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs);
+        let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs).min(READ_DEADLINE);
         let client = Client::new(url, format!("{url}/{name}"), deadline)?;
         let (name, settings) = (name.into(), settings.clone());
         Ok(Self { client, name, ledger, settings, lease: None, warned: AtomicBool::new(false) })
@@ -89,9 +93,13 @@ impl QdrantStore {
         lock: &Lock,
     ) -> Result<Self, Failure> {
         let mut store = Self::open_read(url, name, ledger, settings)?;
+        let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs);
+        store.client = store.client.with_deadline(deadline);
         let holder = lock.holder();
         let holder = holder.map_err(|error| store.client.failure(format!("cannot be locked: {error}")))?;
-        store.lease = Some(Lease::take(&store.client, name, holder, settings).await?);
+        let lease = Lease::take(&store.client, name, holder, settings).await?;
+        store.client = store.client.fenced(lease.fence());
+        store.lease = Some(lease);
         Ok(store)
     }
 
@@ -113,7 +121,8 @@ impl QdrantStore {
         &self.client
     }
 
-    /// What the ledger knows of a source in a build; where that is not its generation, what Qdrant has.
+    /// What the ledger knows of a source in a build; where that is not of its head's publication, as
+    /// after the loss of one of the two or where it is another index's, what Qdrant has.
     async fn known(
         &self,
         fingerprint: &Fingerprint,
@@ -124,19 +133,24 @@ impl QdrantStore {
         let record = ledger::read(&mut db, fingerprint, source).await;
         drop(db);
         let record = record.map_err(|error| self.ledger.error(error))?;
-        if record.generation == head.map(|head| head.generation) {
+        let published = head.map(|head| (head.generation, head.indexed_at.as_str()));
+        if record.generation.zip(record.indexed_at.as_deref()) == published {
             return Ok(record);
         }
-        let Some(head) = head else { return Ok(Record::default()) };
-        let documents = self.recorded(fingerprint, head).await?;
-        if self.lease.is_none() {
-            return Ok(ledger::of_documents(head, &documents));
+        let documents = match head {
+            Some(head) => self.recorded(fingerprint, head).await?,
+            None => Vec::new(),
+        };
+        if self.lease.is_some() {
+            let mut db = self.ledger.pool().begin().await.map_err(|error| self.ledger.error(error))?;
+            let rebuilt = match head {
+                Some(head) => ledger::restore(&mut db, fingerprint, head, &documents).await,
+                None => ledger::forget(&mut db, fingerprint, source).await,
+            };
+            rebuilt.map_err(|error| self.ledger.error(error))?;
+            db.commit().await.map_err(|error| self.ledger.error(error))?;
         }
-        let mut db = self.ledger.pool().begin().await.map_err(|error| self.ledger.error(error))?;
-        let rebuilt = ledger::restore(&mut db, fingerprint, head, &documents).await;
-        rebuilt.map_err(|error| self.ledger.error(error))?;
-        db.commit().await.map_err(|error| self.ledger.error(error))?;
-        Ok(ledger::of_documents(head, &documents))
+        Ok(head.map(|head| ledger::of_documents(head, &documents)).unwrap_or_default())
     }
 }
 
@@ -194,6 +208,15 @@ impl IndexWriter for QdrantStore {
         let collection = self.collection(&begun.spec.fingerprint);
         let (name, source) = (collection.name(), &begun.source);
         let old = begun.head.as_ref().map_or(0, |head| head.generation);
+        if let Some(head) = &begun.head {
+            let there = self.counts(name, source, old).await?;
+            if there != (head.documents, head.chunks) {
+                return Err(self.client.failure(format!(
+                    "has {} documents and {} chunks of source {source} where {} and {} were published, so nothing is published on top of that: run `lectern-ingest verify --repair`",
+                    there.0, there.1, head.documents, head.chunks
+                )));
+            }
+        }
         let removed_chunks = self.replace(begun, publication, name, old).await?;
         let (documents, chunks) = self.counts(name, source, old + 1).await?;
         let head = Head {

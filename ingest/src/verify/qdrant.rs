@@ -28,10 +28,31 @@ struct Looked {
 /// Verifies everything that is published in the builds that are served or being filled.
 pub(crate) async fn verify(store: &QdrantStore) -> Result<Findings, WriteError> {
     let mut findings = Findings::default();
+    if store.state(&store.served()).await?.is_none() {
+        findings.add(
+            None,
+            None,
+            Kind::Head,
+            "nothing is served: the next sync that completes a build serves it",
+        );
+    }
     for state in store.builds().await? {
         if store.role(&state.build).await? == Role::Kept {
             continue;
         }
+        let mut db = store.ledger().pool().acquire().await.map_err(|error| store.ledger().error(error))?;
+        let known = crate::ledger::sources(&mut db, &state.build.fingerprint).await;
+        for name in known.map_err(|error| store.ledger().error(error))? {
+            if state.head(&name).is_none() {
+                findings.add(
+                    Some(&name),
+                    None,
+                    Kind::Head,
+                    "the ledger knows it, the index has no head of it",
+                );
+            }
+        }
+        drop(db);
         for head in &state.heads {
             source(store, &state.build, head, &mut findings).await?;
         }
@@ -64,9 +85,9 @@ async fn source(
     let counted = store.counts(collection.name(), &head.source, head.generation).await?;
     if counted != (indexed.len() as u64, chunks) {
         let detail = format!(
-            "{} chunks and {} documents are published, {chunks} of {} belong to a document",
-            counted.1,
+            "{} documents and {} chunks are there, {} documents with {chunks} chunks can be read",
             counted.0,
+            counted.1,
             indexed.len()
         );
         findings.add(name, None, Kind::Orphan, detail);

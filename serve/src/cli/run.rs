@@ -61,12 +61,12 @@ fn usage(message: impl Into<String>) -> Failure {
 
 fn config(shared: &Shared) -> Result<Config, Failure> {
     let mut sets = shared.set.clone();
-    sets.extend(shared.index.iter().map(|url| format!("index.url={url}")));
     sets.extend(shared.listen.iter().map(|address| format!("serve.listen={address}")));
     // Names that are no text are none of ours; one of our settings that is none is looked at as far as it goes.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    Config::load(shared.config.as_deref(), environment, &sets).map_err(|error| usage(error.to_string()))
+    Config::load(shared.config.as_deref(), environment, shared.index.as_deref(), &sets)
+        .map_err(|error| usage(error.to_string()))
 }
 
 /// Logs go to standard error, whatever is served (invariant 11).

@@ -69,7 +69,7 @@ fn rows(index: &Path) -> BTreeMap<&'static str, Vec<String>> {
         ),
         ("fts_1", "rowid, title, headings, body"),
         ("ledger_documents", "fingerprint, source, path, blob_sha, hex(chunk_ids), skipped"),
-        ("ledger_sources", "fingerprint, source, generation, commit_sha, settings, origin"),
+        ("ledger_sources", "fingerprint, source, generation, indexed_at, commit_sha, settings, origin"),
         ("ledger_failures", "fingerprint, source, path, reason"),
         ("runs", "run_id, source, started_at, finished_at, exit_code, report"),
     ];

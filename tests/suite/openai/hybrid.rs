@@ -97,7 +97,7 @@ impl Hybrid {
     fn index(&self) -> Arc<dyn SearchIndex> {
         match Location::parse(self.workspace.index().to_str().unwrap()).unwrap() {
             Location::Qdrant { url, collection } => {
-                let key = qdrant::key(|_| std::env::var("LECTERN_TEST_QDRANT_API_KEY").ok());
+                let key = qdrant::key(|_| std::env::var("LECTERN_TEST_QDRANT_API_KEY").ok()).unwrap();
                 Arc::new(QdrantIndex::new(&url, &collection, key.as_ref()).unwrap())
             }
             file => file.open().unwrap(),

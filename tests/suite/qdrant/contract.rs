@@ -219,6 +219,31 @@ fn one_writer_at_a_time_and_a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn paths_with_white_space_are_paths() {
+    on_each(|place, workspace| {
+        let odd =
+            ["Getting Started.md", "user guide/first steps.md", "a\ttab.md", "user guide/b.md", "plain.md"];
+        for path in odd {
+            workspace.write(path, format!("# {path}\n\nhow to frobnicate\n"));
+        }
+        workspace.synced(&[]);
+        workspace.verified();
+        assert_eq!(workspace.export(), workspace.fresh_export(), "{place}");
+        let server = Server::start(&workspace.index());
+        let found = paths(&server, json!({ "query": "frobnicate", "path_prefix": "user guide/" }));
+        assert_eq!(found.len(), 2, "{place}: {found:?}");
+        let read = ask(&server, "fetch_doc", json!({ "path": odd[0] }));
+        assert_ne!(read["isError"], true, "{place}: {read}");
+        workspace.remove(odd[0]);
+        workspace.write("Started Getting.md", format!("# {}\n\nhow to frobnicate\n", odd[0]));
+        workspace.remove(odd[1]);
+        let renamed = workspace.synced(&[]);
+        assert_eq!(renamed["documents"]["renamed"], 1, "{place}");
+        assert_eq!(workspace.export(), workspace.fresh_export(), "{place}");
+    });
+}
+
+#[test]
 fn another_machine_waits_for_the_lease() {
     in_qdrant(|workspace| {
         // Another folder, so another ledger and lock: as on another machine.

@@ -36,6 +36,20 @@ fn a_backup_brings_everything_back_into_either_index() {
         let (code, _, error) = workspace.run(&["restore", "cut.jsonl"]);
         assert!(code == 2 && error.contains("cut off"), "{place}: {error}");
         assert_eq!(workspace.export(), current, "{place}: a part is not published");
+        let lines = |from: usize| copy.lines().skip(from).map(|line| format!("{line}\n"));
+        let changed = [
+            copy.replace("version0", "version9"),
+            copy.lines().take(copy.lines().count() - 1).map(|line| format!("{line}\n")).collect(),
+            format!("{copy}\n"),
+            format!("{copy}{copy}"),
+            lines(0).take(3).chain(lines(2)).collect(),
+        ];
+        for bad in changed {
+            std::fs::write(workspace.root().join("bad.jsonl"), bad).expect("a file");
+            let (code, _, error) = workspace.run(&["restore", "bad.jsonl"]);
+            assert!(code == 2 && error.contains("bad.jsonl"), "{place}: {error}");
+            assert_eq!(workspace.export(), current, "{place}: nothing of it is published");
+        }
     });
 }
 

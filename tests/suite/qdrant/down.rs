@@ -62,10 +62,7 @@ fn a_sync_goes_on_when_qdrant_is_back_and_a_search_too() {
             qdrant.restart();
             let back = Instant::now();
             while ask(&server, "search_docs", json!({ "query": "request" }))["isError"] == true {
-                assert!(
-                    back.elapsed() < Duration::from_secs(2),
-                    "no search is answered though Qdrant is back"
-                );
+                assert!(back.elapsed() < Duration::from_secs(60), "no search is answered any more");
             }
             assert!(sync.wait().expect("a child").success(), "the sync goes on");
             workspace.verified();

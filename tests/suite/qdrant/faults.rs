@@ -119,7 +119,7 @@ fn what_is_not_whole_when_it_is_published_is_not_published() {
         let ledger = format!("index.ledger={}", workspace.ledger().display());
         let sets = [format!("index.url={}", collections.index()), ledger];
         let failure = wait(async {
-            let config = Config::load(None, std::iter::empty(), &sets).expect("settings");
+            let config = Config::load(None, std::iter::empty(), None, &sets).expect("settings");
             let place = Place::of(&config).expect("a place");
             let (store, _lock) = place.open(Access::Make).await.expect("an index");
             let from = Location::parse(file.index().to_str().expect("UTF-8")).expect("a file");

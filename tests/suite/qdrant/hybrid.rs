@@ -36,7 +36,7 @@ fn every_chunk_has_its_vector_and_nothing_is_embedded_twice() {
 }
 
 #[test]
-fn a_search_by_vector_finds_the_same_chunks_in_the_same_order() {
+fn a_search_by_vector_finds_about_the_same_documents() {
     let found = std::sync::Mutex::new(Vec::new());
     on_each(|_, workspace| {
         fill(&workspace, 30);
@@ -57,6 +57,7 @@ fn a_search_by_vector_finds_the_same_chunks_in_the_same_order() {
     let found = found.into_inner().expect("the lists");
     for pair in found.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
+        assert!(!one.is_empty());
         let common = one.iter().filter(|path| other.contains(path)).count();
         assert!(common * 10 >= one.len() * 8, "{one:?} and {other:?}");
     }

@@ -64,6 +64,18 @@ fn a_read_only_key_is_enough_to_serve_and_for_nothing_else() {
 }
 
 #[test]
+fn what_cannot_be_a_key_is_refused_and_not_shown() {
+    for program in ["lectern-ingest", "lectern-serve"] {
+        let mut command = crate::programs::command(program);
+        command.args(if program == "lectern-ingest" { vec!["status"] } else { vec!["query", "x"] });
+        command.args(["--index", "http://127.0.0.1:1/docs"]).env("QDRANT_API_KEY", "SECRET1\nSECRET2");
+        let (code, out, error) = crate::programs::text(crate::programs::run(&mut command));
+        assert!(code != 0 && error.contains("QDRANT_API_KEY"), "{program}: {code} {error}");
+        assert!(!out.contains("SECRET") && !error.contains("SECRET"), "{program}: a secret got out");
+    }
+}
+
+#[test]
 fn without_a_key_serve_warns() {
     let Some(url) = shared().filter(|_| std::env::var("LECTERN_TEST_QDRANT_API_KEY").is_err()) else {
         return;

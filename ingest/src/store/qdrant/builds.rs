@@ -79,6 +79,11 @@ impl QdrantStore {
     pub(super) async fn make(&self, spec: &BuildSpec) -> Result<(), WriteError> {
         let collection = self.collection(&spec.fingerprint);
         let name = collection.name();
+        self.refuse_taken().await?;
+        let exists = self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await?;
+        if exists && self.client.count(name, Filter::default()).await? > 0 {
+            return Err(self.taken(&format!("the collection {name} is not Lectern's")));
+        }
         self.client.create(creation(name, spec, &self.settings)).await?;
         let words = field::INDEXED.0.iter().map(|field| {
             let params = KeywordIndexParamsBuilder::default().is_tenant(*field == field::SOURCE);
@@ -111,6 +116,28 @@ impl QdrantStore {
         let payload = self.payload(&Point::Build(build))?;
         let point = PointStruct::new(points::build_id(), NamedVectors::default(), payload);
         self.client.upsert(UpsertPointsBuilder::new(name, vec![point]).wait(true).build()).await
+    }
+
+    /// Refuses a name that is taken by something that is not Lectern's.
+    async fn refuse_taken(&self) -> Result<(), WriteError> {
+        let name = &self.name;
+        let aliases = self.client.call(|qdrant| async move { qdrant.list_aliases().await }).await?.aliases;
+        match aliases.into_iter().find(|alias| alias.alias_name == *name) {
+            Some(alias) if alias.collection_name.starts_with(&format!("{name}__")) => Ok(()),
+            Some(alias) => Err(self
+                .taken(&format!("{name} is an alias of {}, which is not Lectern's", alias.collection_name))),
+            None => {
+                match self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await? {
+                    true => Err(self.taken(&format!("{name} is a collection of somebody else"))),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn taken(&self, by: &str) -> WriteError {
+        self.client
+            .failure(format!("cannot be made: {by}; choose another index.collection, or move that away"))
     }
 
     /// Lets readers be served the build once it holds every source it must, unless it is held back
@@ -157,15 +184,20 @@ impl QdrantStore {
             }
         }
         let old = self.state(&self.served()).await?.map(|served| served.build.fingerprint);
-        for build in [Some(fingerprint), old.as_ref()].into_iter().flatten() {
-            self.stamp(build).await?;
+        if old.is_none() {
+            self.refuse_taken().await?;
+        }
+        if let Some(old) = &old {
+            self.stamp(old).await?;
         }
         let alias = CreateAliasBuilder::new(name, &self.name).build();
         let moved = self.client.call(|qdrant| {
             let alias = alias.clone();
             async move { qdrant.create_alias(alias).await }
         });
-        moved.await.map(drop)
+        moved.await?;
+        // Not before it is served: it would pass for one that was.
+        self.stamp(fingerprint).await
     }
 
     /// Notes that a build is, or was until now, served: the order to go back in.

@@ -1,6 +1,7 @@
 //! Calls to Qdrant that are tried again until a deadline. All of them may be: each says what is to
 //! be there, not what is to change.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lectern_index::qdrant::{Trouble, key, reason, trouble};
@@ -11,11 +12,13 @@ use qdrant_client::qdrant::{
 use qdrant_client::{Qdrant, QdrantError};
 use secrecy::ExposeSecret;
 
+use super::lease::{Fence, Right, TAKEN};
 use crate::exit::{Exit, Failure};
 use crate::store::WriteError;
 
 /// How long one call may take. Too low: a busy Qdrant is asked again for what it is about to answer.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Too high: a writer's last call may still be under way when its lease has ended.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,12 +39,14 @@ pub(crate) struct Client {
     qdrant: Qdrant,
     location: String,
     deadline: Duration,
+    /// Where only the holder of a lease may call.
+    fence: Option<Arc<Fence>>,
 }
 
 impl Client {
     /// Asks at `url`; nothing is asked yet. `location` is how errors name it.
     pub(crate) fn new(url: &str, location: String, deadline: Duration) -> Result<Self, Failure> {
-        let key = key(|name| std::env::var(name).ok());
+        let key = key(|name| std::env::var(name).ok()).map_err(Failure::usage)?;
         let qdrant = Qdrant::from_url(url)
             .api_key(key.map(|key| key.expose_secret().to_owned()))
             .timeout(TIMEOUT.min(deadline))
@@ -50,7 +55,17 @@ impl Client {
             .skip_compatibility_check()
             .build()
             .map_err(|error| Failure::usage(format!("{location}: {}", reason(&error))))?;
-        Ok(Self { qdrant, location, deadline })
+        Ok(Self { qdrant, location, deadline, fence: None })
+    }
+
+    /// The same with another deadline.
+    pub(super) fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The same, for as long as a lease is held.
+    pub(super) fn fenced(self, fence: Arc<Fence>) -> Self {
+        Self { fence: Some(fence), ..self }
     }
 
     /// The client itself, to read with.
@@ -66,16 +81,26 @@ impl Client {
         let started = Instant::now();
         let mut wait = WAITS.0;
         loop {
-            let error = match ask(self.qdrant.clone()).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
+            let (error, asked) = match self.fence.as_ref().map_or(Right::Held, |fence| fence.right()) {
+                Right::Lost => return Err(self.failure(TAKEN)),
+                // It is renewed as soon as Qdrant answers, or found to be lost.
+                Right::Uncertain => (self.failure("did not renew the lease in time"), None),
+                Right::Held => match ask(self.qdrant.clone()).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => match trouble(&error) {
+                        Trouble::Passing(asked) => (self.error(&error), asked),
+                        _ => return Err(self.error(&error)),
+                    },
+                },
             };
-            let Trouble::Passing(asked) = trouble(&error) else { return Err(self.error(&error)) };
             let pause = asked.unwrap_or(wait);
             if started.elapsed() + pause > self.deadline {
-                return Err(self.error(&error));
+                return Err(error);
             }
-            tracing::debug!("Qdrant is asked again in {pause:?}: {}", reason(&error));
+            match wait == WAITS.0 {
+                true => tracing::warn!("{error}; it is asked again for up to {:?}", self.deadline),
+                false => tracing::debug!("Qdrant is asked again in {pause:?}: {}", error.reason),
+            }
             tokio::time::sleep(pause).await;
             wait = (wait * 2).min(WAITS.1);
         }

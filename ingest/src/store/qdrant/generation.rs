@@ -81,7 +81,7 @@ impl QdrantStore {
             };
             let mut stale = listed(generation);
             let new = paths.iter().filter_map(|path| staged.get(path)).flat_map(|(path, blob, ids)| {
-                let own = points::document_id(source, path, blob);
+                let own = points::document_id(source, path, blob, generation + 1);
                 ids.iter().map(points::chunk_id).chain([own])
             });
             let new: Vec<PointId> = new.collect();

@@ -5,16 +5,17 @@
 //! same name, so after a kill the next sync on that machine takes it over at once; the lock file
 //! keeps two processes there apart.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use lectern_index::config::IndexSettings;
+use lectern_index::qdrant::points;
 use qdrant_client::qdrant::{
     Condition, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder, FieldType,
-    Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct, Range, SparseVectorParamsBuilder,
-    SparseVectorsConfigBuilder, UpsertPointsBuilder, Value,
+    Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct, Range, SetPayloadPointsBuilder,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, Value,
 };
 use tokio::task::JoinHandle;
 
@@ -33,11 +34,55 @@ const RENEWED: Duration = Duration::from_secs(15);
 /// The only point of the collection.
 const POINT: u64 = 1;
 
+/// For how long after a renewal a call may begin: it, and a difference of clocks, end before the lease.
+const TRUSTED: Duration = Duration::from_secs(30);
+
+/// What is said to a writer whose lease another one has.
+pub(super) const TAKEN: &str = "is being written by another lectern-ingest, which took over while this one could not reach it: nothing was published";
+
 /// The right to write, kept until it is given back or lost.
 pub(super) struct Lease {
     held: Held,
-    lost: Arc<AtomicBool>,
     renewing: JoinHandle<()>,
+}
+
+/// The lease of this process, for when it is told to stop.
+static HELD: Mutex<Option<Held>> = Mutex::new(None);
+
+/// Gives back the lease that this process holds, if any: for a process that is told to stop in the
+/// middle of its work.
+pub async fn release() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(held) = held {
+        held.release().await;
+    }
+}
+
+/// What a writer knows of its lease without asking.
+pub(super) struct Fence {
+    renewed: Mutex<Instant>,
+    lost: AtomicBool,
+}
+
+/// Whether a call may begin.
+pub(super) enum Right {
+    /// Nobody else writes before it ends.
+    Held,
+    /// It was not renewed for too long.
+    Uncertain,
+    /// Somebody else has it.
+    Lost,
+}
+
+impl Fence {
+    pub(super) fn right(&self) -> Right {
+        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.lost.load(Ordering::Relaxed) {
+            true => Right::Lost,
+            false if renewed.elapsed() < TRUSTED => Right::Held,
+            false => Right::Uncertain,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -45,6 +90,9 @@ struct Held {
     client: Client,
     collection: String,
     holder: String,
+    /// This process.
+    run: String,
+    fence: Arc<Fence>,
 }
 
 impl Lease {
@@ -55,41 +103,41 @@ impl Lease {
         holder: String,
         settings: &IndexSettings,
     ) -> Result<Self, Failure> {
-        let held = Held { client: client.clone(), collection: format!("{name}__lease"), holder };
+        let fence = Arc::new(Fence { renewed: Mutex::new(Instant::now()), lost: AtomicBool::new(false) });
+        let held = Held {
+            client: client.clone(),
+            collection: format!("{name}__lease"),
+            holder,
+            run: uuid::Uuid::now_v7().to_string(),
+            fence,
+        };
         held.make(settings).await?;
-        if let Some(until) = held.renew().await? {
+        if let Some(until) = held.take().await? {
             return Err(client.locked(&until));
         }
-        let lost = Arc::new(AtomicBool::new(false));
-        let renewing = tokio::spawn(held.clone().keep(lost.clone()));
-        Ok(Self { held, lost, renewing })
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
+        let renewing = tokio::spawn(held.clone().keep());
+        Ok(Self { held, renewing })
+    }
+
+    /// What its holder knows of it.
+    pub(super) fn fence(&self) -> Arc<Fence> {
+        self.held.fence.clone()
     }
 
     /// Fails where it is not ours any more: asked right before something becomes visible.
     pub(super) async fn check(&self) -> Result<(), WriteError> {
-        let theirs = match self.lost.load(Ordering::Relaxed) {
-            true => Some("now".to_owned()),
-            false => self.held.renew().await?,
-        };
-        match theirs {
+        match self.held.renew().await? {
             None => Ok(()),
-            Some(_) => Err(self.held.client.failure(
-                "is being written by another lectern-ingest, which took over while this one could not reach it: nothing was published",
-            )),
+            Some(_) => Err(self.held.client.failure(TAKEN)),
         }
     }
 
     /// Gives it back. Where that fails it ends by itself.
     pub(super) async fn release(&self) {
         self.renewing.abort();
-        let Held { client, collection, holder } = &self.held;
-        if !self.lost.load(Ordering::Relaxed) {
-            let ours = Filter::must([Condition::matches("holder", holder.clone())]);
-            let delete = DeletePointsBuilder::new(collection).points(ours).wait(true);
-            if let Err(error) = client.qdrant().delete_points(delete).await {
-                tracing::debug!("the lease was not given back: {error}");
-            }
-        }
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.held.release().await;
     }
 }
 
@@ -108,7 +156,9 @@ impl Held {
         none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
         let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
         self.client.create(replicated(create, settings).build()).await?;
-        for (field, kind) in [("holder", FieldType::Keyword), ("until", FieldType::Integer)] {
+        for (field, kind) in
+            [("holder", FieldType::Keyword), ("run", FieldType::Keyword), ("until", FieldType::Integer)]
+        {
             let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true).build();
             self.client
                 .call(|qdrant| {
@@ -120,16 +170,31 @@ impl Held {
         Ok(())
     }
 
-    /// Takes or prolongs it; until when another one has it, where that is so.
-    async fn renew(&self) -> Result<Option<String>, WriteError> {
-        let now = Utc::now();
-        let until = now.timestamp() + LASTS.as_secs() as i64;
-        let payload = [("holder", self.holder.clone().into()), ("until", until.into())];
+    async fn release(&self) {
+        let Held { client, collection, run, fence, .. } = self;
+        if !fence.lost.load(Ordering::Relaxed) {
+            let ours = Filter::must([points::matches("run", run)]);
+            let delete = DeletePointsBuilder::new(collection).points(ours).wait(true);
+            if let Err(error) = client.qdrant().delete_points(delete).await {
+                tracing::debug!("the lease was not given back: {error}");
+            }
+        }
+    }
+
+    /// Takes it where nobody has it, or whoever did has the same ledger: that one was killed. Until when
+    /// another one has it, where that is so.
+    async fn take(&self) -> Result<Option<String>, WriteError> {
+        let (now, asked) = (Utc::now(), Instant::now());
+        let payload = [
+            ("holder", self.holder.as_str().into()),
+            ("run", self.run.as_str().into()),
+            ("until", until(now).into()),
+        ];
         let payload = payload.map(|(name, value): (&str, Value)| (name.to_owned(), value));
         let point =
             PointStruct::new(POINT, NamedVectors::default(), std::collections::HashMap::from(payload));
         let free = Filter::should([
-            Condition::matches("holder", self.holder.clone()),
+            points::matches("holder", &self.holder),
             Condition::range("until", Range { lt: Some(now.timestamp() as f64), ..Range::default() }),
         ]);
         let take = UpsertPointsBuilder::new(&self.collection, vec![point])
@@ -138,27 +203,50 @@ impl Held {
             .wait(true)
             .build();
         self.client.upsert(take).await?;
+        self.look(asked).await
+    }
+
+    /// Prolongs it, if nobody took it in between, even if they have given it back.
+    async fn renew(&self) -> Result<Option<String>, WriteError> {
+        let (now, asked) = (Utc::now(), Instant::now());
+        let payload = [("until".to_owned(), Value::from(until(now)))];
+        let renew = SetPayloadPointsBuilder::new(&self.collection, payload)
+            .points_selector(Filter::must([points::matches("run", &self.run)]))
+            .ordering(one_after_another())
+            .wait(true)
+            .build();
+        self.client.set(renew).await?;
+        self.look(asked).await
+    }
+
+    /// Whether it is this run's since `asked`; until when another one has it, where that is so.
+    async fn look(&self, asked: Instant) -> Result<Option<String>, WriteError> {
         let point = vec![PointId::from(POINT)];
         let get = GetPointsBuilder::new(&self.collection, point).with_payload(true).build();
         let found = self.client.get(get).await?;
         let payload = found.into_iter().next().map(|point| point.payload).unwrap_or_default();
-        if payload.get("holder").and_then(Value::as_str) == Some(&self.holder) {
+        if payload.get("run").and_then(Value::as_str) == Some(&self.run) {
+            *self.fence.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
             return Ok(None);
         }
+        self.fence.lost.store(true, Ordering::Relaxed);
         let until = payload.get("until").and_then(Value::as_integer).unwrap_or_default();
-        let until = DateTime::from_timestamp(until, 0).unwrap_or(now);
+        let until = DateTime::from_timestamp(until, 0).unwrap_or_default();
         Ok(Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)))
     }
 
-    /// Prolongs it until it is lost. Where Qdrant cannot be reached it may not be: whoever publishes
-    /// looks.
-    async fn keep(self, lost: Arc<AtomicBool>) {
+    /// Prolongs it until it is lost.
+    async fn keep(self) {
         loop {
             tokio::time::sleep(RENEWED).await;
             if let Ok(Some(_)) = self.renew().await {
-                lost.store(true, Ordering::Relaxed);
                 return;
             }
         }
     }
+}
+
+/// When a lease that is taken or renewed now ends, in seconds.
+fn until(now: DateTime<Utc>) -> i64 {
+    now.timestamp() + LASTS.as_secs() as i64
 }

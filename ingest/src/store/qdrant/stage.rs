@@ -51,10 +51,11 @@ impl QdrantStore {
     ) -> Result<Vec<PointStruct>, WriteError> {
         let generation = begun.head.as_ref().map_or(0, |head| head.generation);
         let document = &staged.document;
-        let own = own_id(staged);
+        let own =
+            points::document_id(&document.source, &document.path, document.blob_sha.as_str(), generation + 1);
         let from = |id: &PointId| published.get(id).copied().unwrap_or(generation + 1);
         let vectors = self.vectors(begun, staged).await?;
-        let point = DocumentPoint::new(document, from(&own));
+        let point = DocumentPoint::new(document, generation + 1);
         let payload = self.payload(&Point::Document(point))?;
         let mut made = vec![PointStruct::new(own, NamedVectors::default(), payload)];
         for (id, chunk) in &staged.chunks {
@@ -73,7 +74,7 @@ impl QdrantStore {
         Ok(made)
     }
 
-    /// Which points of these documents readers are served now, and since which generation.
+    /// Which chunks of these documents readers are served now, and since which generation.
     async fn published(
         &self,
         begun: &Begun,
@@ -81,9 +82,8 @@ impl QdrantStore {
     ) -> Result<HashMap<PointId, u64>, WriteError> {
         let Some(head) = &begun.head else { return Ok(HashMap::new()) };
         let collection = self.collection(&begun.spec.fingerprint);
-        let ids = documents.iter().flat_map(|staged| {
-            staged.chunks.iter().map(|(id, _)| points::chunk_id(id)).chain([own_id(staged)])
-        });
+        let chunks = documents.iter().flat_map(|staged| &staged.chunks);
+        let ids = chunks.map(|(id, _)| points::chunk_id(id));
         let since = PayloadIncludeSelector { fields: vec![field::FROM.to_owned()] };
         let get = GetPointsBuilder::new(collection.name(), ids.collect::<Vec<_>>()).with_payload(since);
         let from = |payload: &HashMap<String, Value>| payload.get(field::FROM)?.as_integer();
@@ -101,11 +101,6 @@ impl QdrantStore {
         let hashes: Vec<Hash> = staged.chunks.iter().map(|(_, chunk)| chunk.text_hash()).collect();
         self.ledger.cache().get(embedder, &hashes).await
     }
-}
-
-/// The id of the point of the document itself.
-fn own_id(StagedDocument { document, .. }: &StagedDocument) -> PointId {
-    points::document_id(&document.source, &document.path, document.blob_sha.as_str())
 }
 
 /// About how many bytes a point has on its way.
