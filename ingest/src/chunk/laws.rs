@@ -129,8 +129,7 @@ impl Case<'_> {
         for block in
             blocks.iter().filter(|block| ["code", "table", "item", "paragraph"].contains(&block.kind))
         {
-            let text = &self.text[block.start..block.end];
-            let (start, end) = (block.end - text.trim_start().len(), block.start + text.trim_end().len());
+            let (start, end) = (block.start, self.end_of(block));
             let cut = self.chunks.iter().any(|chunk| {
                 let at = chunk.start_byte as usize;
                 start < at && at < end
@@ -156,10 +155,7 @@ impl Case<'_> {
                 .iter()
                 .find(|block| block.kind == "heading" && block.depth == 0 && self.end_of(block) == end);
             let Some(heading) = last else { continue };
-            // A paragraph of nothing but white space can follow it.
-            let more =
-                blocks.iter().any(|b| b.start > heading.start && b.start < pair[1].start_byte as usize);
-            if more || (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
+            if (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
                 continue;
             }
             if self.text[pair[1].start_byte as usize..].trim().is_empty() {

@@ -20,13 +20,8 @@ pub(super) struct Block {
 
 /// The events of the body, placed in the whole text.
 pub(super) fn events(text: &str, body: usize) -> Vec<(Event<'static>, Range<usize>)> {
-    // An item behind a tab is said to begin with the line end before it.
-    let place = |range: Range<usize>| {
-        let text = &text[range.start + body..range.end + body];
-        range.end + body - text.trim_start_matches(['\n', '\r']).len()..range.end + body
-    };
     markdown::read(&text[body..], Vec::new, |events, event, range| {
-        events.push((event.into_static(), place(range)));
+        events.push((event.into_static(), range.start + body..range.end + body));
     })
 }
 
@@ -65,6 +60,10 @@ pub(super) fn blocks(text: &str, body: usize) -> Vec<Block> {
             }
             _ => continue,
         };
+        // White space alone is no paragraph.
+        if range.is_empty() {
+            continue;
+        }
         while open.last().is_some_and(|&index: &usize| {
             blocks[index].end <= range.start && !contains(&blocks[index], &range)
         }) {

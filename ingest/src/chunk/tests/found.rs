@@ -93,3 +93,27 @@ fn a_paragraph_that_begins_with_white_space_begins_behind_it() {
         check(text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn a_heading_begins_behind_the_white_space_it_begins_with() {
+    check("g\n\n\u{3000}\n=\r\nBmbbBf\n", 24, 0, "cl100k_base");
+    let headings = parse("g\n\n\u{3000}\nA\n=\n").headings;
+    assert_eq!((headings[0].start, headings[0].text.as_str()), (7, "A"));
+}
+
+#[test]
+fn code_that_begins_with_white_space_in_the_line_of_an_item_begins_behind_it() {
+    let text = "> ### quoted\r\n> a a aab bchb \u{301}👨 aaqa **odc** iucwz aab な한글한。 AaIabj kq afjapv\r\n> \r\n\
+                > 1.     \u{a0}\r\n>        `a`\r\n>        AaAaa\r\n\r\n";
+    for cap in 16..40 {
+        check(text, cap, 0, "o200k_base");
+    }
+}
+
+#[test]
+fn a_heading_stays_with_the_first_piece_of_one_that_is_cut() {
+    let text = "#\n\r\n\r# a: AaaCfwna ojajbap\n\r \t\n\r#\n\r\n\r> ### quoted\n\r> a00a0000a00a0a00aaaa aaaaaaa\n\r\n";
+    for cap in 16..40 {
+        check(text, cap, 0, "cl100k_base");
+    }
+}
