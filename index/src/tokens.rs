@@ -10,6 +10,9 @@
 //!   break, so counts add up before the white space behind a word.
 
 mod openai;
+mod seen;
+#[cfg(feature = "local")]
+mod words;
 
 use std::fmt;
 
@@ -35,6 +38,8 @@ enum Encoding {
 struct HuggingFace {
     tokenizer: tokenizers::Tokenizer,
     name: String,
+    /// Counts by word, if they add up between words.
+    words: Option<words::Words>,
 }
 
 /// A `tokenizer.json` that could not be read.
@@ -81,7 +86,8 @@ impl Tokenizer {
         tokenizer.with_truncation(None).map_err(bad)?;
         tokenizer.with_padding(None);
         let name = format!("tokenizer.json:{}", &crate::chunk::Hash::of(&bytes).to_string()[..12]);
-        Ok(Self(Kind::HuggingFace(std::sync::Arc::new(HuggingFace { tokenizer, name }))))
+        let words = words::Words::of(&tokenizer);
+        Ok(Self(Kind::HuggingFace(std::sync::Arc::new(HuggingFace { tokenizer, name, words }))))
     }
 
     /// Its name: what [`Tokenizer::by_name`] knows, or the file's hash.
@@ -112,16 +118,16 @@ impl Tokenizer {
     pub fn count(&self, text: &str) -> usize {
         match &self.0 {
             Kind::OpenAi(encoding) => openai::count(*encoding, text),
-            // A text the model cannot encode is never sent to it: its bytes are a safe upper bound.
             #[cfg(feature = "local")]
-            Kind::HuggingFace(read) => {
-                read.tokenizer.encode_fast(text, true).map_or(text.len(), |encoding| encoding.len())
-            }
+            Kind::HuggingFace(read) => match &read.words {
+                Some(words) => words.count(&read.tokenizer, text),
+                None => words::count_whole(&read.tokenizer, text, true),
+            },
         }
     }
 
-    /// Whether `count(before) + count(after) == count(before + after)` for every `before` that is
-    /// empty or ends with `\n`.
+    /// Whether `count(before) + count(after) == count(before + after) + count("")` for every `before`
+    /// that is empty or ends with `\n`.
     ///
     /// Looks at the white space that `after` begins with and no further.
     pub fn adds_up_after_newline(&self, after: &str) -> bool {
@@ -129,15 +135,16 @@ impl Tokenizer {
             Kind::OpenAi(Encoding::Cl100k) => begins_a_line(after),
             Kind::OpenAi(Encoding::O200k) => begins_a_line(after) && !after.starts_with('/'),
             #[cfg(feature = "local")]
-            Kind::HuggingFace(_) => false,
+            Kind::HuggingFace(read) => read.words.is_some(),
         }
     }
 
-    /// Whether counts add up at every place between a character that is not white space and white
-    /// space other than `\r` and `\n`.
+    /// Whether counts add up so at every place between a character that is not white space and
+    /// white space other than `\r` and `\n`.
     pub fn adds_up_before_white_space(&self) -> bool {
         match &self.0 {
             Kind::OpenAi(_) => true,
+            // White space beyond ASCII may be no more than a character to it.
             #[cfg(feature = "local")]
             Kind::HuggingFace(_) => false,
         }

@@ -5,13 +5,13 @@
 //! what tiktoken counted for each is remembered. Whatever is not ASCII is left to tiktoken, up to the
 //! next place where counts add up.
 
-use std::cell::Cell;
 use std::sync::LazyLock;
 use std::thread::LocalKey;
 
 use tiktoken::CoreBpe;
 
 use super::Encoding;
+use super::seen::{Key, Seen};
 
 /// Loading a table takes a while, so it happens on first use and once.
 static CL100K: LazyLock<&'static CoreBpe> =
@@ -47,66 +47,6 @@ fn count_with<const O200K: bool>(bpe: &CoreBpe, seen: &'static LocalKey<Seen>, t
         }
     });
     tokens
-}
-
-/// Pieces and their tokens, each at the place its hash says: a new one takes the place of an old one.
-/// Small enough to stay in a core's cache.
-struct Seen(Box<[Cell<u128>]>);
-
-const SEEN_BITS: u32 = 16;
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self(vec![Cell::new(0); 1 << SEEN_BITS].into_boxed_slice())
-    }
-}
-
-impl Seen {
-    #[inline]
-    fn count(&self, key: Key, count: impl FnOnce() -> usize) -> usize {
-        let place = &self.0[key.hash()];
-        let entry = place.get();
-        if entry & Key::MASK == key.0 {
-            return (entry >> Key::BITS) as usize;
-        }
-        let tokens = count();
-        place.set(key.0 | (tokens as u128) << Key::BITS);
-        tokens
-    }
-}
-
-/// The bytes of a short piece, and behind them how many there are.
-#[derive(Clone, Copy)]
-struct Key(u128);
-
-impl Key {
-    /// Most bytes of a piece: one byte is left for their number, one for that of the tokens.
-    const MOST: usize = 14;
-    const BITS: u32 = 120;
-    const MASK: u128 = (1 << Self::BITS) - 1;
-
-    #[inline]
-    fn new(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
-        let len = end - start;
-        if len > Self::MOST {
-            return None;
-        }
-        let read = match bytes[start..].first_chunk() {
-            Some(chunk) => u128::from_le_bytes(*chunk) & ((1 << (len * 8)) - 1),
-            None => {
-                let mut chunk = [0; 16];
-                chunk[..len].copy_from_slice(&bytes[start..end]);
-                u128::from_le_bytes(chunk)
-            }
-        };
-        Some(Self(read | (len as u128) << (Self::MOST * 8)))
-    }
-
-    #[inline]
-    fn hash(self) -> usize {
-        let folded = self.0 as u64 ^ ((self.0 >> 64) as u64).rotate_left(27);
-        (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SEEN_BITS)) as usize
-    }
 }
 
 // What the patterns tell apart: of the characters of ASCII, `\p{Lu}`, `\p{Ll}`, `\p{N}`, `[\r\n]`, the

@@ -1,5 +1,7 @@
 //! The body as units: the smallest parts whose tokens are counted.
 
+use std::ops::Range;
+
 use lectern_index::tokens::{Tokenizer, begins_a_line};
 
 use super::oversize::Cutter;
@@ -55,19 +57,29 @@ impl Units {
             inexact: 0,
             pieces: 0,
         };
-        let (mut start, mut seen) = (parsed.body as usize, parsed.body as usize);
-        let mut index = 0;
-        // The first block takes the blank lines before it, and no link definitions; a block that begins
-        // inside a line (to Markdown a carriage return alone ends one) goes to the block before.
-        while let Some(block) = parsed.blocks.get(index) {
-            let newline = text[seen..block.start as usize].rfind('\n').map(|newline| seen + newline + 1);
-            if let Some(line) = newline.filter(|&line| !text[start..line].trim().is_empty()) {
-                counter.block(start, line, fine);
-                start = line;
+        let body = parsed.body as usize;
+        let (mut start, mut last) = (body, body..body);
+        let mut cut = |counter: &mut Counter<'_>, at: usize| {
+            // The first part takes the blank lines before it.
+            if !text[start..at].trim().is_empty() {
+                counter.block(start, at, fine);
+                start = at;
             }
-            seen = block.start as usize;
+        };
+        // A block that begins inside a line (to Markdown a carriage return alone ends one) goes to the
+        // block before; link definitions are no blocks, and no part of the one before.
+        let mut index = 0;
+        while let Some(block) = parsed.blocks.get(index) {
+            let next = block.start as usize;
+            if let Some(newline) = text[last.start..next].rfind('\n') {
+                let line = last.start + newline + 1;
+                definitions(text, last.end.min(line)..line).into_iter().for_each(|at| cut(&mut counter, at));
+                cut(&mut counter, line);
+            }
+            last = next..block.end as usize;
             index = block.skip as usize;
         }
+        definitions(text, last.end..text.len()).into_iter().for_each(|at| cut(&mut counter, at));
         counter.block(start, text.len(), fine);
         counter.push(text.len(), false, true, 0);
         Self(counter.units)
@@ -127,6 +139,13 @@ impl Units {
 /// Whether the line that the text begins with is white space.
 fn is_blank(text: &str) -> bool {
     !begins_a_line(text) && text.split('\n').next().is_none_or(|line| line.trim().is_empty())
+}
+
+/// Where the link definitions between two blocks begin, if there are any.
+fn definitions(text: &str, between: Range<usize>) -> Option<usize> {
+    let first = text[between.clone()].find(|c: char| !c.is_whitespace())?;
+    let newline = text[..between.start + first].rfind('\n')?;
+    (newline + 1 >= between.start).then_some(newline + 1)
 }
 
 struct Counter<'a> {

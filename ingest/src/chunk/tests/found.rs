@@ -117,3 +117,24 @@ fn a_heading_stays_with_the_first_piece_of_one_that_is_cut() {
         check(text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn link_definitions_behind_a_heading_do_not_part_it_from_the_one_before() {
+    for text in [
+        "\u{feff}## 𐀀lmpbsa\r\n\r\n#### aa ffa btdabffj {#id-4}\r\n\r\n[link]: https://example.com \"title\"\r\n[b]: /b\r\n\r\n",
+        "# aca \u{3000}\u{fe0f}\u{a0} aab xwq! {#id-1}\r\n \t\r\n# bfe cau\r\n\r\n[link]: https://example.com \"title\"\r\n[b]: /b\r\n\r\n`a`\r\n===\r\n\r\n",
+    ] {
+        for cap in 16..80 {
+            check(text, cap, 0, "cl100k_base");
+        }
+    }
+}
+
+#[test]
+fn an_overlap_that_does_not_fit_gives_way_before_the_breadcrumb() {
+    let text = "---\ntitle: A title\ndescription: d\n---\n- aaa 文한なか `.aa_` AaAaaa PmBaaab AaAaa `.__.a.\n_.._..` な한\n- | aaaa か글 | b |\n  |---|---|\n  | aaa | x |\n  | **aaaa** aaaa AaaaaAaaaaa 글か文 a aaaaaaa | x |\n  | \u{3000}\u{301}😀 aa aaaaaaaaa | x |\n  | aaaaaaaa aaaaaa | x |\n  | aaaaaaaa aaaa AaaAaaaaa aaa aaaaaa e | x |\n  \n- **a** AaaaaAaa aaaa AaAaaa aaaa a aaaaa AaAa aa か한。 aaaaaaaaa aaaaa aaaaaaaa aaaaaaa AaAa aaaaaa 中字中 \u{301} 😀\u{fe0f} \u{fe0f} **aaa** aaaaaaaa aaaaa aaaaaaaa \u{fe0f} aaa AaAaaa #<( a000a0aa0a0aa00aaaa0aaaa00000aaa 글。 aaaaaa \u{200d}e aaaaaaaa AaAa aaa `..a`\n\n\n\n#####\n\n";
+    for overlap in [2, 4, 8] {
+        check(text, 16, overlap, "cl100k_base");
+        check(text, 24, overlap, "cl100k_base");
+    }
+}
