@@ -48,6 +48,7 @@ impl Key {
     const BITS: u32 = 120;
     const MASK: u128 = (1 << Self::BITS) - 1;
 
+    /// Of a piece that is not empty; `None` for one that is too long.
     #[inline]
     pub(super) fn new(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
         let len = end - start;

@@ -27,8 +27,16 @@ fn nasty() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// `PROPTEST_CASES`, else few enough for every change.
+fn cases() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(1500),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(cases())]
 
     #[test]
     fn counts_equal_tiktoken_rs(text in nasty()) {
@@ -126,7 +134,7 @@ fn counts_by_word_equal_those_of_the_whole() {
     let tokenizer = bert();
     let Kind::HuggingFace(read) = &tokenizer.0 else { panic!("it was read from a file") };
     let text = (nasty(), prop::sample::select(vec!["", "[MASK]", " [SEP] x", "thering"]));
-    proptest!(ProptestConfig::with_cases(1500), |((text, end) in text)| {
+    proptest!(cases(), |((text, end) in text)| {
         let text = text + end;
         prop_assert_eq!(tokenizer.count(&text), words::count_whole(&read.tokenizer, &text, true));
         for (at, _) in text.match_indices('\n') {

@@ -48,9 +48,11 @@ impl Words {
             let count = |word: &str| {
                 let start = next;
                 next += word.len() + 1;
+                if word.is_empty() {
+                    return 0;
+                }
                 let count = || count_whole(tokenizer, word, false);
                 match Key::new(text.as_bytes(), start, start + word.len()) {
-                    _ if word.is_empty() => 0,
                     Some(key) => seen.count(key, count),
                     None => count(),
                 }

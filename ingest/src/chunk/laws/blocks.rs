@@ -104,9 +104,11 @@ fn contains(block: &Block, range: &Range<usize>) -> bool {
 fn sections(blocks: &mut [Block]) {
     for index in 0..blocks.len() {
         let text = blocks[index].text.trim();
+        let is_id = |id: &str| id.trim_start().strip_prefix('#').is_some_and(|id| !id.trim().is_empty());
         let text = text
-            .rsplit_once("{#")
-            .filter(|(_, id)| id.ends_with('}') && !id.starts_with([' ', '}']))
+            .strip_suffix('}')
+            .and_then(|text| text.rsplit_once('{'))
+            .filter(|(_, id)| is_id(id))
             .map_or(text, |(text, _)| text);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         // Longer texts are cut there.

@@ -138,3 +138,9 @@ fn an_overlap_that_does_not_fit_gives_way_before_the_breadcrumb() {
         check(text, 24, overlap, "cl100k_base");
     }
 }
+
+#[test]
+fn an_anchor_may_have_white_space_before_it() {
+    check("# a {\u{b}#id-1}\n\nb\n\n# c { #}\n", 16, 0, "cl100k_base");
+    assert_eq!(parse("# a {\u{b}#id-1}\n").headings[0].anchor, "id-1");
+}
