@@ -144,3 +144,14 @@ fn an_anchor_may_have_white_space_before_it() {
     check("# a {\u{b}#id-1}\n\nb\n\n# c { #}\n", 16, 0, "cl100k_base");
     assert_eq!(parse("# a {\u{b}#id-1}\n").headings[0].anchor, "id-1");
 }
+
+#[test]
+fn white_space_at_the_end_of_a_line_is_cut_too() {
+    for spaces in 1..40 {
+        let text = format!("import aUni{}\nx\n", "\u{b}".repeat(spaces));
+        for cap in [16, 21, 24, 40] {
+            check(&text, cap, 0, "o200k_base");
+            check(&text, cap, 0, "cl100k_base");
+        }
+    }
+}
