@@ -23,7 +23,8 @@ pub const OPTIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_GFM);
 
 /// Hands each event of a text without front matter, with its place in bytes, to `visit`, which
-/// makes a value of them beginning with what `start` returns.
+/// makes a value of them beginning with what `start` returns. What starts does so behind the white
+/// space it begins with: a line of that alone can be the first of a heading.
 ///
 /// The text is CommonMark, unless that leaves a fence open where a blank line ends an HTML block.
 /// Nobody means that: CommonMark has it that the fence is HTML, the code behind the blank line is
@@ -34,7 +35,13 @@ pub fn read<V>(text: &str, start: impl Fn() -> V, visit: impl Fn(&mut V, Event<'
     // A byte order mark is no part of the Markdown.
     let markdown = text.strip_prefix('\u{feff}').unwrap_or(text);
     let offset = text.len() - markdown.len();
-    let place = |range: Range<usize>| range.start + offset..range.end + offset;
+    let place = |text: &str, event: &Event<'_>, range: Range<usize>| {
+        let start = match event {
+            Event::Start(_) => range.end - text[range.clone()].trim_start().len(),
+            _ => range.start,
+        };
+        start + offset..range.end + offset
+    };
     let as_common_mark = || {
         let mut value = start();
         let mut watch = mdx::Watch::new(markdown);
@@ -42,16 +49,19 @@ pub fn read<V>(text: &str, start: impl Fn() -> V, visit: impl Fn(&mut V, Event<'
             if watch.finds(&event, &range) {
                 return None;
             }
-            visit(&mut value, event, place(range));
+            let place = place(markdown, &event, range);
+            visit(&mut value, event, place);
         }
         Some(value)
     };
     // What the first reading made is gone before the second begins: documents may be large.
     as_common_mark().unwrap_or_else(|| {
         let mut value = start();
-        let markdown = mdx::with_tags_apart(markdown);
-        let events = Parser::new_ext(&markdown, OPTIONS).into_offset_iter();
-        events.for_each(|(event, range)| visit(&mut value, event, place(range)));
+        let apart = mdx::with_tags_apart(markdown);
+        for (event, range) in Parser::new_ext(&apart, OPTIONS).into_offset_iter() {
+            let place = place(&apart, &event, range);
+            visit(&mut value, event, place);
+        }
         value
     })
 }

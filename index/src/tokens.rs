@@ -9,8 +9,12 @@
 //! * no piece holds a character that is not white space followed by white space other than a line
 //!   break, so counts add up before the white space behind a word.
 
+mod openai;
+mod seen;
+#[cfg(feature = "local")]
+mod words;
+
 use std::fmt;
-use std::sync::LazyLock;
 
 /// A tokenizer that counts the tokens of a text. Cheap to clone.
 #[derive(Clone)]
@@ -18,10 +22,15 @@ pub struct Tokenizer(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Cl100k,
-    O200k,
+    OpenAi(Encoding),
     #[cfg(feature = "local")]
     HuggingFace(std::sync::Arc<HuggingFace>),
+}
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Cl100k,
+    O200k,
 }
 
 /// A tokenizer read from a file.
@@ -29,13 +38,9 @@ enum Kind {
 struct HuggingFace {
     tokenizer: tokenizers::Tokenizer,
     name: String,
+    /// Counts by word, if they add up between words.
+    words: Option<words::Words>,
 }
-
-/// Loading a table takes a while, so it happens on first use and once.
-static CL100K: LazyLock<&'static tiktoken::CoreBpe> =
-    LazyLock::new(|| tiktoken::get_encoding("cl100k_base").expect("cl100k_base is compiled in"));
-static O200K: LazyLock<&'static tiktoken::CoreBpe> =
-    LazyLock::new(|| tiktoken::get_encoding("o200k_base").expect("o200k_base is compiled in"));
 
 /// A `tokenizer.json` that could not be read.
 #[cfg(feature = "local")]
@@ -49,12 +54,12 @@ pub struct BadTokenizer {
 impl Tokenizer {
     /// OpenAI's `cl100k_base`: what budgets are counted in, and chunks where no model says otherwise.
     pub fn cl100k() -> Self {
-        Self(Kind::Cl100k)
+        Self(Kind::OpenAi(Encoding::Cl100k))
     }
 
     /// OpenAI's `o200k_base`.
     pub fn o200k() -> Self {
-        Self(Kind::O200k)
+        Self(Kind::OpenAi(Encoding::O200k))
     }
 
     /// The tokenizer of this name, `cl100k_base` or `o200k_base`; `None` for any other.
@@ -81,14 +86,15 @@ impl Tokenizer {
         tokenizer.with_truncation(None).map_err(bad)?;
         tokenizer.with_padding(None);
         let name = format!("tokenizer.json:{}", &crate::chunk::Hash::of(&bytes).to_string()[..12]);
-        Ok(Self(Kind::HuggingFace(std::sync::Arc::new(HuggingFace { tokenizer, name }))))
+        let words = words::Words::of(&tokenizer);
+        Ok(Self(Kind::HuggingFace(std::sync::Arc::new(HuggingFace { tokenizer, name, words }))))
     }
 
     /// Its name: what [`Tokenizer::by_name`] knows, or the file's hash.
     pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Cl100k => "cl100k_base",
-            Kind::O200k => "o200k_base",
+            Kind::OpenAi(Encoding::Cl100k) => "cl100k_base",
+            Kind::OpenAi(Encoding::O200k) => "o200k_base",
             #[cfg(feature = "local")]
             Kind::HuggingFace(read) => &read.name,
         }
@@ -111,34 +117,34 @@ impl Tokenizer {
     /// Number of tokens in `text`, special tokens of the text counted as ordinary text.
     pub fn count(&self, text: &str) -> usize {
         match &self.0 {
-            Kind::Cl100k => CL100K.count(text),
-            Kind::O200k => O200K.count(text),
-            // A text the model cannot encode is never sent to it: its bytes are a safe upper bound.
+            Kind::OpenAi(encoding) => openai::count(*encoding, text),
             #[cfg(feature = "local")]
-            Kind::HuggingFace(read) => {
-                read.tokenizer.encode_fast(text, true).map_or(text.len(), |encoding| encoding.len())
-            }
+            Kind::HuggingFace(read) => match &read.words {
+                Some(words) => words.count(&read.tokenizer, text),
+                None => words::count_whole(&read.tokenizer, text, true),
+            },
         }
     }
 
-    /// Whether `count(before) + count(after) == count(before + after)` for every `before` that is
-    /// empty or ends with `\n`.
+    /// Whether `count(before) + count(after) == count(before + after) + count("")` for every `before`
+    /// that is empty or ends with `\n`.
     ///
     /// Looks at the white space that `after` begins with and no further.
     pub fn adds_up_after_newline(&self, after: &str) -> bool {
         match &self.0 {
-            Kind::Cl100k => begins_a_line(after),
-            Kind::O200k => begins_a_line(after) && !after.starts_with('/'),
+            Kind::OpenAi(Encoding::Cl100k) => begins_a_line(after),
+            Kind::OpenAi(Encoding::O200k) => begins_a_line(after) && !after.starts_with('/'),
             #[cfg(feature = "local")]
-            Kind::HuggingFace(_) => false,
+            Kind::HuggingFace(read) => read.words.is_some(),
         }
     }
 
-    /// Whether counts add up at every place between a character that is not white space and white
-    /// space other than `\r` and `\n`.
+    /// Whether counts add up so at every place between a character that is not white space and
+    /// white space other than `\r` and `\n`.
     pub fn adds_up_before_white_space(&self) -> bool {
         match &self.0 {
-            Kind::Cl100k | Kind::O200k => true,
+            Kind::OpenAi(_) => true,
+            // White space beyond ASCII may be no more than a character to it.
             #[cfg(feature = "local")]
             Kind::HuggingFace(_) => false,
         }
@@ -148,8 +154,8 @@ impl Tokenizer {
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Kind::Cl100k => "Tokenizer(cl100k_base)",
-            Kind::O200k => "Tokenizer(o200k_base)",
+            Kind::OpenAi(Encoding::Cl100k) => "Tokenizer(cl100k_base)",
+            Kind::OpenAi(Encoding::O200k) => "Tokenizer(o200k_base)",
             #[cfg(feature = "local")]
             Kind::HuggingFace(_) => "Tokenizer(tokenizer.json)",
         })

@@ -24,6 +24,16 @@ struct Fields {
     draft: Option<Value>,
 }
 
+impl From<Fields> for FrontMatter {
+    fn from(fields: Fields) -> Self {
+        Self {
+            title: fields.title.and_then(said),
+            description: fields.description.and_then(said),
+            draft: fields.draft.is_some_and(|draft| draft == true || draft == "true"),
+        }
+    }
+}
+
 /// Takes the front matter off a document; the number is where the body begins, 0 without one.
 ///
 /// A byte order mark before it belongs to it. A front matter that does not parse is read line by
@@ -63,18 +73,80 @@ fn read(inner: &str, fence: &str) -> Option<FrontMatter> {
     if inner.trim_ascii().is_empty() {
         return Some(FrontMatter::default());
     }
+    if fence == "---"
+        && let Some(front) = read_plain(inner)
+    {
+        return Some(front);
+    }
     let parsed: Option<Fields> = match fence {
         "---" => serde_saphyr::from_str(inner).ok(),
         _ => toml::from_str(inner).ok(),
     };
     match parsed {
-        Some(fields) => Some(FrontMatter {
-            title: fields.title.and_then(said),
-            description: fields.description.and_then(said),
-            draft: fields.draft.is_some_and(|draft| draft == true || draft == "true"),
-        }),
+        Some(fields) => Some(fields.into()),
         None => salvage(inner, if fence == "---" { ':' } else { '=' }),
     }
+}
+
+/// Reads YAML of nothing but comments and lines of a key and a word or more, at most one level deep,
+/// which is what most of it is: a parser takes as long for it as for all of a page. `None` where it
+/// might be more than that.
+fn read_plain(inner: &str) -> Option<FrontMatter> {
+    let mut front = FrontMatter::default();
+    let mut keys = Vec::new();
+    let mut open = false;
+    for line in inner.lines().filter(|line| !line.starts_with('#')) {
+        let nested = line.strip_prefix("  ").filter(|_| open);
+        let parent = line.strip_suffix(':');
+        let (key, value) = match parent {
+            Some(key) => (key, ""),
+            None => nested.unwrap_or(line).split_once(": ")?,
+        };
+        if !is_word(key) || keys.contains(&key) {
+            return None;
+        }
+        keys.push(key);
+        let text = if parent.is_some() { "" } else { plain(value.trim_end_matches(' '))? };
+        match key {
+            _ if nested.is_some() => continue,
+            "title" if is_text(text) => front.title = one_line(text),
+            "description" if is_text(text) => front.description = one_line(text),
+            "draft" if text == "true" || text == "false" => front.draft = text == "true",
+            "title" | "description" | "draft" => return None,
+            _ => {}
+        }
+        open = parent.is_some();
+    }
+    Some(front)
+}
+
+/// The text of a scalar on one line, in quotes or not, that begins with a letter or digit and in which
+/// nothing has a meaning.
+fn plain(value: &str) -> Option<&str> {
+    let quote = ['"', '\''].into_iter().find(|&quote| value.starts_with(quote));
+    let text = match quote {
+        Some(quote) => value[1..].strip_suffix(quote)?,
+        None => value,
+    };
+    let means = match quote {
+        Some(_) => text.contains(['"', '\'', '\\']),
+        None => text.contains(": ") || text.contains(" #") || text.ends_with(':'),
+    };
+    // What YAML cannot hold as it is: white space other than spaces, and characters far out.
+    let is_usual = |c: char| c == ' ' || !c.is_whitespace() && !c.is_control() && c <= '\u{d7ff}';
+    let is_plain = !means && text.starts_with(char::is_alphanumeric) && text.chars().all(is_usual);
+    is_plain.then_some(text)
+}
+
+/// Whether a plain scalar is text, and neither a number nor a word with a meaning.
+fn is_text(text: &str) -> bool {
+    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let is_meant = words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    text.starts_with(char::is_alphabetic) && !is_meant && text.parse::<f64>().is_err()
+}
+
+fn is_word(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') && is_text(key)
 }
 
 /// A scalar as text on one line; `None` for anything without words.
@@ -120,7 +192,66 @@ fn salvage(inner: &str, separator: char) -> Option<FrontMatter> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn lines() -> impl Strategy<Value = String> {
+        let key = prop_oneof![
+            6 => prop::sample::select(vec!["title", "description", "draft", "i18nReady", "a-b", "y", "null", "1"]),
+            1 => prop::sample::select(vec!["", " title", "- a", "'x'", "? a", "<<"]),
+        ];
+        let word = prop_oneof![
+            6 => "[A-Za-z0-9]{1,6}",
+            2 => prop::sample::select(vec!["true", "Null", "no", "12", "1e3", "0x1f", "inf", "nan", "2024-01-01", "~"])
+                .prop_map(String::from),
+            2 => "[\"'\\\\:#\\[\\]{},&*!|>%@`? -]{1,3}",
+            1 => any::<char>().prop_map(String::from),
+        ];
+        let words = prop::collection::vec(word, 0..4).prop_map(|words| words.join(" "));
+        let value = (words, prop::sample::select(vec!["", "", "", "'", "\""]))
+            .prop_map(|(text, q)| format!("{q}{text}{q}"));
+        let line = prop_oneof![
+            8 => (prop::sample::select(vec!["", "", "  "]), key, value)
+                .prop_map(|(indent, key, value)| format!("{indent}{key}: {value}\n")),
+            2 => prop::sample::select(vec!["sidebar:\n", "title:\n", "# a: comment\n", " # b\n", "\n"]).prop_map(String::from),
+        ];
+        prop::collection::vec(line, 1..4).prop_map(|lines| lines.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_as_plain_is_what_yaml_says(inner in lines()) {
+            if let Some(front) = read_plain(&inner) {
+                let fields: Fields = serde_saphyr::from_str(&inner).expect("plain lines are YAML");
+                prop_assert_eq!(front, FrontMatter::from(fields));
+            }
+        }
+    }
+
+    #[test]
+    fn plain_lines_are_read_as_such() {
+        let inner = "title: A \"good\" thing\ndescription: 'It: is #1'\ndraft: true\nweight: 10\n";
+        let front = read_plain(inner).expect("nothing in it has a meaning");
+        assert_eq!(front.title.as_deref(), Some("A \"good\" thing"));
+        assert_eq!(front.description.as_deref(), Some("It: is #1"));
+        assert!(front.draft);
+        let inner = "# by hand\ntitle: A\nsidebar:\n  label: b\n  # not: plain\n";
+        assert_eq!(read_plain(inner), None);
+        let front = read_plain(&inner.replace("  # not: plain\n", "")).expect("it is plain");
+        assert_eq!(front.title.as_deref(), Some("A"));
+        for other in [
+            "title: a: b\n",
+            "title: 2024\n",
+            "title: a\n b\n",
+            "title: a # b\n",
+            "title: [a]\n",
+            "x:\n- y\n",
+            "x: y\n  z: a\n",
+        ] {
+            assert_eq!(read_plain(other), None, "{other}");
+        }
+    }
 
     fn title(text: &str) -> (Option<String>, &str) {
         let (front, body) = split(text);

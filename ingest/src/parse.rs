@@ -127,9 +127,6 @@ impl Builder<'_> {
 
     #[inline]
     fn start(&mut self, tag: &Tag<'_>, start: u32, end: u32) {
-        // An item behind a tab is said to begin with the line end before it.
-        let range = &self.text.as_bytes()[start as usize..end as usize];
-        let start = start + range.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count() as u32;
         let kind = match tag {
             Tag::Paragraph => BlockKind::Paragraph,
             Tag::Heading { .. } => BlockKind::Heading,
@@ -183,8 +180,13 @@ impl Builder<'_> {
     }
 
     fn close(&mut self) {
-        if let Some(index) = self.open.pop() {
-            self.parsed.blocks[index as usize].skip = self.parsed.blocks.len() as u32;
+        let Some(index) = self.open.pop() else { return };
+        let next = self.parsed.blocks.len() as u32;
+        let block = &mut self.parsed.blocks[index as usize];
+        block.skip = next;
+        // A paragraph of nothing but white space is none.
+        if block.start == block.end {
+            self.parsed.blocks.pop();
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Beside Lectern's chunker the same run measures what is usual (text-splitter with tiktoken-rs),
 //! text-splitter with the counter Lectern uses, and the limit of any design that parses and counts
-//! every byte once. It ends with a table of ratios and three lines for programs.
+//! every byte once. It ends with a table of ratios and three lines for programs. `LECTERN_BENCH_MODEL`
+//! names the folder of a model whose `tokenizer.json` has a row there too.
 
 #![allow(missing_docs, clippy::print_stdout)]
 

@@ -11,6 +11,9 @@ const TURNS: usize = 15;
 const SLOW_TURNS: usize = 3;
 const CAP: u32 = 512;
 
+/// What most small models read.
+const MODEL_CAP: u32 = 256;
+
 /// Seconds of each turn.
 #[derive(Default)]
 struct Times(Vec<f64>);
@@ -31,9 +34,9 @@ impl Times {
 }
 
 pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
-    let [mut one, mut all, mut parse, mut count, mut both, mut fast, mut usual] =
-        std::array::from_fn::<_, 7, _>(|_| Times::default());
-    let mut chunks = 0;
+    let [mut one, mut all, mut parse, mut count, mut both, mut fast, mut usual, mut model] =
+        std::array::from_fn::<_, 8, _>(|_| Times::default());
+    let (mut chunks, mut of_model) = (0, 0);
     let mut theirs = 0;
     // The threads are started by the first work they are given.
     black_box(subjects.lectern_parallel(CAP));
@@ -46,6 +49,9 @@ pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
         if turn < SLOW_TURNS {
             theirs = fast.take(|| subjects.splitter_fast(CAP));
             usual.take(|| subjects.splitter_usual(CAP));
+            if let Some(tokenizer) = &subjects.model {
+                of_model = model.take(|| subjects.lectern_with(tokenizer, MODEL_CAP));
+            }
         }
     }
     let base = usual.median();
@@ -71,6 +77,9 @@ pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
     let cores = rayon::current_num_threads();
     row("lectern, one thread", &one, chunks);
     row(&format!("lectern, {cores} threads"), &all, chunks);
+    if subjects.model.is_some() {
+        row(&format!("lectern, one thread, model, cap {MODEL_CAP}"), &model, of_model);
+    }
     row("text-splitter + tiktoken-rs", &usual, theirs);
     row("text-splitter + tiktoken", &fast, theirs);
     row("limit: parse alone", &parse, 0);

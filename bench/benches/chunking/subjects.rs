@@ -1,6 +1,7 @@
 //! What is measured.
 
 use std::hint::black_box;
+use std::path::Path;
 
 use lectern_index::chunk::Chunk;
 use lectern_index::fingerprint::ChunkSettings;
@@ -16,6 +17,8 @@ use crate::corpus::{Corpus, Document};
 pub(crate) struct Subjects<'a> {
     pub(crate) corpus: &'a Corpus,
     pub(crate) tokenizer: Tokenizer,
+    /// That of the model in `LECTERN_BENCH_MODEL`, a folder with its `tokenizer.json`.
+    pub(crate) model: Option<Tokenizer>,
     usual: Usual,
 }
 
@@ -44,6 +47,10 @@ impl<'a> Subjects<'a> {
         let subjects = Self {
             corpus,
             tokenizer: Tokenizer::cl100k(),
+            model: std::env::var_os("LECTERN_BENCH_MODEL").map(|folder| {
+                let path = Path::new(&folder).join("tokenizer.json");
+                Tokenizer::from_file(&path).expect("LECTERN_BENCH_MODEL is a folder with a tokenizer.json")
+            }),
             usual: Usual(tiktoken_rs::cl100k_base_singleton()),
         };
         // Tables are loaded on first use: not part of any figure.
@@ -52,12 +59,16 @@ impl<'a> Subjects<'a> {
     }
 
     pub(crate) fn chunks(&self, document: &Document, cap: u32) -> Vec<Chunk> {
-        let settings = ChunkSettings { max_tokens: cap, overlap_tokens: 0, tokenizer: "cl100k_base".into() };
-        chunk(&document.text, &parse(&document.text), &settings, &self.tokenizer)
+        chunks_with(&self.tokenizer, document, cap)
     }
 
     pub(crate) fn lectern(&self, cap: u32) -> usize {
-        self.corpus.documents.iter().map(|document| black_box(self.chunks(document, cap)).len()).sum()
+        self.lectern_with(&self.tokenizer, cap)
+    }
+
+    pub(crate) fn lectern_with(&self, tokenizer: &Tokenizer, cap: u32) -> usize {
+        let documents = &self.corpus.documents;
+        documents.iter().map(|document| black_box(chunks_with(tokenizer, document, cap)).len()).sum()
     }
 
     /// On all cores. A core that is done takes single documents from another, to the last one.
@@ -102,6 +113,12 @@ impl<'a> Subjects<'a> {
             .map(|document| parse_alone(document.body()) + self.tokenizer.count(document.body()))
             .sum()
     }
+}
+
+fn chunks_with(tokenizer: &Tokenizer, document: &Document, cap: u32) -> Vec<Chunk> {
+    let name = tokenizer.name().to_owned();
+    let settings = ChunkSettings { max_tokens: cap, overlap_tokens: 0, tokenizer: name };
+    chunk(&document.text, &parse(&document.text), &settings, tokenizer)
 }
 
 fn parse_alone(text: &str) -> usize {

@@ -108,6 +108,7 @@ impl Headings {
         self.reading = false;
         let Some(heading) = self.done.last_mut() else { return };
         let (text, id) = take_id(self.text.trim_end());
+        heading.text.reserve_exact(text.len().min(MAX_TEXT + 1));
         for word in text.split_whitespace() {
             if !heading.text.is_empty() {
                 heading.text.push(' ');

@@ -1,6 +1,7 @@
 //! GitHub's heading anchors.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The anchors given so far in a document.
 #[derive(Debug, Default)]
@@ -24,11 +25,13 @@ impl Slugs {
                 _ => {}
             }
         }
-        if !self.seen.contains_key(&slug) {
-            self.seen.insert(slug.clone(), 0);
-            return slug;
-        }
-        let mut number = self.seen[&slug];
+        let mut number = match self.seen.entry(slug.clone()) {
+            Entry::Vacant(new) => {
+                new.insert(0);
+                return slug;
+            }
+            Entry::Occupied(given) => *given.get(),
+        };
         let unique = loop {
             number += 1;
             let candidate = format!("{slug}-{number}");

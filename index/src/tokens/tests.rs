@@ -27,8 +27,16 @@ fn nasty() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// `PROPTEST_CASES`, else few enough for every change.
+fn cases() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(1500),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(cases())]
 
     #[test]
     fn counts_equal_tiktoken_rs(text in nasty()) {
@@ -89,4 +97,52 @@ fn a_tokenizer_file_neither_truncates_nor_pads() {
     assert!(!tokenizer.adds_up_after_newline("a") && !tokenizer.adds_up_before_white_space());
     std::fs::remove_file(&path).expect("it was just written");
     assert!(Tokenizer::from_file(&path).is_err());
+}
+
+/// A small tokenizer of the BERT family.
+#[cfg(feature = "local")]
+fn bert() -> Tokenizer {
+    let characters = ('a'..='z').chain("0123456789.,!?'#*`|-[]()中文äe".chars());
+    let words = ["[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##ing", "##er"].map(String::from);
+    let pieces = characters.flat_map(|c| [c.to_string(), format!("##{c}")]);
+    let vocab: Vec<String> =
+        words.into_iter().chain(pieces).enumerate().map(|(id, word)| format!("{word:?}:{id}")).collect();
+    let special = |id, content| {
+        format!(
+            r#"{{"id":{id},"content":"{content}","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false}}"#
+        )
+    };
+    let added =
+        [special(0, "[UNK]"), special(1, "[CLS]"), special(2, "[SEP]"), special(3, "[MASK]")].join(",");
+    let json = format!(
+        r###"{{"version":"1.0","truncation":null,"padding":null,"added_tokens":[{added}],
+        "normalizer":{{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}},
+        "pre_tokenizer":{{"type":"BertPreTokenizer"}},
+        "post_processor":{{"type":"BertProcessing","sep":["[SEP]",2],"cls":["[CLS]",1]}},"decoder":null,
+        "model":{{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,
+        "vocab":{{{}}}}}}}"###,
+        vocab.join(",")
+    );
+    let path = std::env::temp_dir().join(format!("lectern-bert-{}.json", std::process::id()));
+    std::fs::write(&path, json).expect("the folder for temporary files can be written");
+    Tokenizer::from_file(&path).expect("it is a tokenizer")
+}
+
+#[cfg(feature = "local")]
+#[test]
+fn counts_by_word_equal_those_of_the_whole() {
+    let tokenizer = bert();
+    let Kind::HuggingFace(read) = &tokenizer.0 else { panic!("it was read from a file") };
+    let text = (nasty(), prop::sample::select(vec!["", "[MASK]", " [SEP] x", "thering"]));
+    proptest!(cases(), |((text, end) in text)| {
+        let text = text + end;
+        prop_assert_eq!(tokenizer.count(&text), words::count_whole(&read.tokenizer, &text, true));
+        for (at, _) in text.match_indices('\n') {
+            let (before, after) = text.split_at(at + 1);
+            prop_assert!(tokenizer.adds_up_after_newline(after));
+            let sum = tokenizer.count(before) + tokenizer.count(after);
+            prop_assert_eq!(sum, tokenizer.count(&text) + tokenizer.count(""));
+        }
+    });
+    assert_eq!(tokenizer.count("thering the"), 6);
 }

@@ -88,14 +88,17 @@ impl Document<'_> {
         let end = self.units.at_or_after(block.start + text.len() as u32, start);
         let Some(next) = self.parsed.blocks.get(block.skip as usize) else { return (start, end) };
         let unit = self.units.holding(next.start, start).max(start);
+        if end <= unit {
+            return (start, end);
+        }
         let line = self.units.start(unit.min(end)).min(block.end);
         let shared = !self.text[line as usize..block.end.max(next.start) as usize].contains('\n');
-        (start, if shared { end.min(unit) } else { end })
+        (start, if shared { unit } else { end })
     }
 
     /// Whether the units alone are within the cap: their breadcrumb is shortened if need be.
     fn fits_alone(&self, from: usize, to: usize) -> bool {
-        self.units.tokens(from, to) <= self.room
+        self.units.tokens(from, to) <= self.room && !self.units.cut(from, to)
     }
 
     /// Headings belong to what follows, and so does a paragraph to the code, list or table it

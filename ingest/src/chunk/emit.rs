@@ -42,9 +42,9 @@ impl Document<'_> {
 
     /// Breadcrumb, overlap and header of a chunk in at most `left` tokens, and how many they are.
     ///
-    /// The overlap takes what is left; a breadcrumb is shortened where a block fits only so, and a
-    /// header left out where not even that is enough.
-    fn context(&self, from: usize, to: usize, left: u32) -> (String, u32) {
+    /// The overlap takes what is left, if it is `wanted`; a breadcrumb is shortened where a block fits
+    /// only so, and a header left out where not even that is enough.
+    fn context(&self, from: usize, to: usize, left: u32, wanted: bool) -> (String, u32) {
         let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
         let header = self.contexts.header(from).filter(|&(_, tokens)| tokens <= left);
         let (header, header_tokens) = header.unwrap_or_default();
@@ -54,7 +54,7 @@ impl Document<'_> {
             let (crumb, tokens) = self.contexts.shortened(heading, left);
             return (crumb + header, tokens + header_tokens);
         }
-        let overlap = self.overlap_before(from, left - tokens);
+        let overlap = if wanted { self.overlap_before(from, left - tokens) } else { "" };
         let context = [crumb, overlap, header].concat();
         let tokens = if overlap.is_empty() { tokens + header_tokens } else { self.count(&context) };
         (context, tokens)
@@ -103,9 +103,10 @@ impl Writer<'_> {
         let tokens = if exact { document.units.tokens(from, to) } else { document.count(span) };
         let joins = document.tokenizer.adds_up_after_newline(span);
         let mut left = document.room.saturating_sub(tokens);
-        // Where counts do not add up the whole may be over the cap: then the context gives way.
-        for _ in 0..4 {
-            let (context, before) = document.context(from, to, left);
+        // Where counts do not add up the whole may be over the cap: then the context gives way, the
+        // overlap first.
+        for attempt in 0..4 {
+            let (context, before) = document.context(from, to, left, attempt < 2);
             let total = match joins && (context.is_empty() || context.ends_with('\n')) {
                 true => before + tokens + (document.cap - document.room),
                 false => document.tokenizer.count(&[&context, span].concat()) as u32,
@@ -148,6 +149,8 @@ impl Writer<'_> {
     }
 }
 
+/// In stretches that a byte counts: those are summed many at once.
 fn newlines(text: &str) -> u32 {
-    text.bytes().filter(|&byte| byte == b'\n').count() as u32
+    let inside = |bytes: &[u8]| bytes.iter().map(|&byte| u8::from(byte == b'\n')).sum::<u8>();
+    text.as_bytes().chunks(usize::from(u8::MAX)).map(|bytes| u32::from(inside(bytes))).sum()
 }

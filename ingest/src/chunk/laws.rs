@@ -43,18 +43,13 @@ impl Case<'_> {
         self.chunks_end_at_line_ends();
         let blocks = blocks::blocks(self.text, self.body);
         self.the_breadcrumb_is_title_and_headings(&blocks);
-        // To Markdown a carriage return alone ends a line, to a citation it does not: blocks can share
-        // a line then, and chunks, which end at line ends, do not part them.
-        let shared = self.text.split('\n').any(|line| line.trim().contains('\r'));
-        if self.overlap == 0 && !shared {
+        if self.overlap == 0 {
             self.blocks_are_cut_only_where_they_alone_are_over_the_cap(&blocks);
             self.no_heading_ends_a_chunk(&blocks);
             self.introductions_stay(&blocks);
             self.small_neighbours_are_merged(&blocks);
         }
-        if !shared {
-            self.tables_repeat_their_header();
-        }
+        self.tables_repeat_their_header();
     }
 
     fn spans_tile_the_document(&self) {
@@ -129,13 +124,12 @@ impl Case<'_> {
         for block in
             blocks.iter().filter(|block| ["code", "table", "item", "paragraph"].contains(&block.kind))
         {
-            let text = &self.text[block.start..block.end];
-            let (start, end) = (block.end - text.trim_start().len(), block.start + text.trim_end().len());
+            let (start, end) = (block.start, self.end_of(block));
             let cut = self.chunks.iter().any(|chunk| {
                 let at = chunk.start_byte as usize;
                 start < at && at < end
             });
-            if cut {
+            if cut && !self.shares_lines(start, end) {
                 let (start, end) = (self.unit_start(start), self.blank_end(end));
                 let tokens = (self.count)(&self.text[start..end]);
                 assert!(
@@ -156,10 +150,10 @@ impl Case<'_> {
                 .iter()
                 .find(|block| block.kind == "heading" && block.depth == 0 && self.end_of(block) == end);
             let Some(heading) = last else { continue };
-            // A paragraph of nothing but white space can follow it.
-            let more =
-                blocks.iter().any(|b| b.start > heading.start && b.start < pair[1].start_byte as usize);
-            if more || (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
+            if self.shares_lines(heading.start, pair[1].start_byte as usize) {
+                continue;
+            }
+            if (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
                 continue;
             }
             if self.text[pair[1].start_byte as usize..].trim().is_empty() {
@@ -180,7 +174,8 @@ impl Case<'_> {
             let Some(next) = blocks.get(index + 1) else { continue };
             let introduced = ["code", "list", "table"].contains(&next.kind) && next.depth == paragraph.depth;
             let (start, end) = (self.end_of(paragraph), self.line_start(next.start));
-            if !introduced || end < start || !self.text[start..end].trim().is_empty() {
+            let shared = self.shares_lines(paragraph.start, next.end);
+            if !introduced || shared || end < start || !self.text[start..end].trim().is_empty() {
                 continue;
             }
             if self.chunks.iter().any(|chunk| (start..=end).contains(&(chunk.start_byte as usize))) {
@@ -219,7 +214,7 @@ impl Case<'_> {
                 continue;
             }
             // Sums over pieces of a line are estimates where a word is over the cap.
-            if self.line_start(start) != start {
+            if self.line_start(start) != start || self.shares_lines(start, end) {
                 continue;
             }
             let whole = opens(start) && opens(middle) && opens(end);
@@ -255,7 +250,9 @@ impl Case<'_> {
             }
         }
         for (table, rows) in tables {
-            let Some(&first) = rows.first() else { continue };
+            let Some(&first) = rows.first().filter(|_| !self.shares_lines(table.start, table.end)) else {
+                continue;
+            };
             let header = &self.text[self.line_start(table.start)..self.line_start(first)];
             let small = (self.count)(header) <= self.cap as usize / 4;
             let starts = rows.iter().skip(1).map(|&row| self.line_start(row));
@@ -309,6 +306,13 @@ impl Case<'_> {
             }
             _ => &self.text[start..end],
         }
+    }
+
+    /// To Markdown a carriage return alone ends a line, to a citation it does not: blocks can share a
+    /// line then, and chunks, which end at line ends, do not part them.
+    fn shares_lines(&self, start: usize, end: usize) -> bool {
+        let lines = &self.text[self.line_start(start)..self.line_end(end)];
+        lines.split('\n').any(|line| line.trim().contains('\r'))
     }
 
     fn line_start(&self, at: usize) -> usize {

@@ -8,7 +8,8 @@ use text_splitter::{ChunkConfig, ChunkSizer, TextSplitter};
 /// quadratic time.
 const WINDOW: usize = 16;
 
-/// White space at a line's end that is not worth a piece of its own, in bytes.
+/// White space at a line's end that is not worth a piece of its own, in bytes: no more than the tokens
+/// of a piece, since each can be a token.
 const TAIL: usize = 16;
 
 /// text-splitter over pieces of at most `piece` tokens: of sentences where they fit, else of words,
@@ -16,6 +17,7 @@ const TAIL: usize = 16;
 pub(super) struct Cutter<'a> {
     splitter: TextSplitter<Sizer<'a>>,
     window: usize,
+    tail: usize,
 }
 
 /// Counts without what the tokenizer adds to every text.
@@ -35,7 +37,8 @@ impl<'a> Cutter<'a> {
         let sizer = Sizer { tokenizer, overhead };
         // Trimmed white space would belong to no piece.
         let config = ChunkConfig::new(piece as usize).with_sizer(sizer).with_trim(false);
-        Self { splitter: TextSplitter::new(config), window: piece as usize * WINDOW }
+        let piece = piece as usize;
+        Self { splitter: TextSplitter::new(config), window: piece * WINDOW, tail: TAIL.min(piece) }
     }
 
     /// Calls `piece` with the end of each piece of a line that is not empty, the last one being the
@@ -57,7 +60,7 @@ impl<'a> Cutter<'a> {
                 }
                 at = end;
                 let better = before_white_space(line, cut, end);
-                if better < line.len() && !is_tail(&line[better..]) {
+                if better < line.len() && !self.is_tail(&line[better..]) {
                     piece(better);
                     cut = better;
                 }
@@ -77,6 +80,10 @@ impl<'a> Cutter<'a> {
         let ascii = line.as_bytes()[near..=end].iter().rposition(|byte| byte.is_ascii() && *byte != b'\n');
         ascii.map_or(end, |offset| near + offset)
     }
+
+    fn is_tail(&self, rest: &str) -> bool {
+        rest.len() <= self.tail && rest.trim().is_empty()
+    }
 }
 
 /// The place before the white space that ends at `end`, unless all from `start` on is white space.
@@ -84,10 +91,6 @@ fn before_white_space(line: &str, start: usize, end: usize) -> usize {
     let part = &line[start..end];
     let word = part.trim_end_matches(|c: char| c.is_whitespace() && c != '\n' && c != '\r');
     if word.is_empty() || word.ends_with(['\n', '\r']) { end } else { start + word.len() }
-}
-
-fn is_tail(rest: &str) -> bool {
-    rest.len() <= TAIL && rest.trim().is_empty()
 }
 
 #[cfg(test)]

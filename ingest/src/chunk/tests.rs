@@ -140,9 +140,8 @@ proptest! {
     }
 }
 
-/// The same documents at every run where `PROPTEST_CASES` does not ask for more: about one in some
-/// thousands still breaks a law of structure (a heading that begins with a line of white space, at
-/// a tiny cap), and a change must not fail by chance for what it did not do.
+/// The same documents at every run where `PROPTEST_CASES` does not ask for more: a change must not
+/// fail by chance for what it did not do.
 fn structure() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => cases(),

@@ -1,5 +1,7 @@
 //! The body as units: the smallest parts whose tokens are counted.
 
+use std::ops::Range;
+
 use lectern_index::tokens::{Tokenizer, begins_a_line};
 
 use super::oversize::Cutter;
@@ -22,8 +24,8 @@ struct Unit {
     start: u32,
     /// Tokens of all units before this one.
     before: u32,
-    /// Whether it begins inside a line.
-    inside: bool,
+    /// How many units up to here begin inside a line.
+    pieces: u32,
     /// Whether counts add up here.
     exact: bool,
     /// At how many places up to here they do not.
@@ -53,23 +55,31 @@ impl Units {
             units: Vec::with_capacity(parsed.blocks.len() / 2 + 2),
             before: 0,
             inexact: 0,
+            pieces: 0,
         };
-        let (mut start, mut seen) = (parsed.body as usize, parsed.body as usize);
-        let mut index = 0;
-        // The first block takes the blank lines before it, and no link definitions; a block that begins
-        // inside a line (to Markdown a carriage return alone ends one) or is white space goes to the
-        // block before.
-        while let Some(block) = parsed.blocks.get(index) {
-            let newline = text[seen..block.start as usize].rfind('\n').map(|newline| seen + newline + 1);
-            if let Some(line) = newline.filter(|&line| !text[start..line].trim().is_empty())
-                && !is_blank(&text[line..])
-            {
-                counter.block(start, line, fine);
-                start = line;
+        let body = parsed.body as usize;
+        let (mut start, mut last) = (body, body..body);
+        let mut cut = |counter: &mut Counter<'_>, at: usize| {
+            // The first part takes the blank lines before it.
+            if !text[start..at].trim().is_empty() {
+                counter.block(start, at, fine);
+                start = at;
             }
-            seen = block.start as usize;
+        };
+        // A block that begins inside a line (to Markdown a carriage return alone ends one) goes to the
+        // block before; link definitions are no blocks, and no part of the one before.
+        let mut index = 0;
+        while let Some(block) = parsed.blocks.get(index) {
+            let next = block.start as usize;
+            if let Some(newline) = text[last.start..next].rfind('\n') {
+                let line = last.start + newline + 1;
+                definitions(text, last.end.min(line)..line).into_iter().for_each(|at| cut(&mut counter, at));
+                cut(&mut counter, line);
+            }
+            last = next..block.end as usize;
             index = block.skip as usize;
         }
+        definitions(text, last.end..text.len()).into_iter().for_each(|at| cut(&mut counter, at));
         counter.block(start, text.len(), fine);
         counter.push(text.len(), false, true, 0);
         Self(counter.units)
@@ -95,9 +105,14 @@ impl Units {
         self.0[from].exact && self.0[from].inexact == self.0[to].inexact
     }
 
+    /// Whether a line is cut between two of these units: it alone is over the cap.
+    pub(super) fn cut(&self, from: usize, to: usize) -> bool {
+        from < to && self.0[from].pieces < self.0[to - 1].pieces
+    }
+
     /// Whether a unit begins inside a line.
     pub(super) fn inside(&self, unit: usize) -> bool {
-        self.0[unit].inside
+        self.cut(unit.saturating_sub(1), unit + 1)
     }
 
     /// The unit that holds a byte, looked for from `from` on.
@@ -126,6 +141,13 @@ fn is_blank(text: &str) -> bool {
     !begins_a_line(text) && text.split('\n').next().is_none_or(|line| line.trim().is_empty())
 }
 
+/// Where the link definitions between two blocks begin, if there are any.
+fn definitions(text: &str, between: Range<usize>) -> Option<usize> {
+    let first = text[between.clone()].find(|c: char| !c.is_whitespace())?;
+    let newline = text[..between.start + first].rfind('\n')?;
+    (newline + 1 >= between.start).then_some(newline + 1)
+}
+
 struct Counter<'a> {
     text: &'a str,
     tokenizer: &'a Tokenizer,
@@ -136,13 +158,15 @@ struct Counter<'a> {
     units: Vec<Unit>,
     before: u32,
     inexact: u32,
+    pieces: u32,
 }
 
 impl Counter<'_> {
     fn push(&mut self, start: usize, inside: bool, exact: bool, tokens: u32) {
         self.inexact += u32::from(!exact);
-        let (before, inexact) = (self.before, self.inexact);
-        self.units.push(Unit { start: start as u32, before, inside, exact, inexact });
+        self.pieces += u32::from(inside);
+        let (before, inexact, pieces) = (self.before, self.inexact, self.pieces);
+        self.units.push(Unit { start: start as u32, before, pieces, exact, inexact });
         self.before += tokens;
     }
 

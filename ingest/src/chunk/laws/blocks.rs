@@ -20,13 +20,8 @@ pub(super) struct Block {
 
 /// The events of the body, placed in the whole text.
 pub(super) fn events(text: &str, body: usize) -> Vec<(Event<'static>, Range<usize>)> {
-    // An item behind a tab is said to begin with the line end before it.
-    let place = |range: Range<usize>| {
-        let text = &text[range.start + body..range.end + body];
-        range.end + body - text.trim_start_matches(['\n', '\r']).len()..range.end + body
-    };
     markdown::read(&text[body..], Vec::new, |events, event, range| {
-        events.push((event.into_static(), place(range)));
+        events.push((event.into_static(), range.start + body..range.end + body));
     })
 }
 
@@ -65,6 +60,10 @@ pub(super) fn blocks(text: &str, body: usize) -> Vec<Block> {
             }
             _ => continue,
         };
+        // White space alone is no paragraph.
+        if range.is_empty() {
+            continue;
+        }
         while open.last().is_some_and(|&index: &usize| {
             blocks[index].end <= range.start && !contains(&blocks[index], &range)
         }) {
@@ -105,9 +104,11 @@ fn contains(block: &Block, range: &Range<usize>) -> bool {
 fn sections(blocks: &mut [Block]) {
     for index in 0..blocks.len() {
         let text = blocks[index].text.trim();
+        let is_id = |id: &str| id.trim_start().strip_prefix('#').is_some_and(|id| !id.trim().is_empty());
         let text = text
-            .rsplit_once("{#")
-            .filter(|(_, id)| id.ends_with('}') && !id.starts_with([' ', '}']))
+            .strip_suffix('}')
+            .and_then(|text| text.rsplit_once('{'))
+            .filter(|(_, id)| is_id(id))
             .map_or(text, |(text, _)| text);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         // Longer texts are cut there.

@@ -93,3 +93,65 @@ fn a_paragraph_that_begins_with_white_space_begins_behind_it() {
         check(text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn a_heading_begins_behind_the_white_space_it_begins_with() {
+    check("g\n\n\u{3000}\n=\r\nBmbbBf\n", 24, 0, "cl100k_base");
+    let headings = parse("g\n\n\u{3000}\nA\n=\n").headings;
+    assert_eq!((headings[0].start, headings[0].text.as_str()), (7, "A"));
+}
+
+#[test]
+fn code_that_begins_with_white_space_in_the_line_of_an_item_begins_behind_it() {
+    let text = "> ### quoted\r\n> a a aab bchb \u{301}👨 aaqa **odc** iucwz aab な한글한。 AaIabj kq afjapv\r\n> \r\n\
+                > 1.     \u{a0}\r\n>        `a`\r\n>        AaAaa\r\n\r\n";
+    for cap in 16..40 {
+        check(text, cap, 0, "o200k_base");
+    }
+}
+
+#[test]
+fn a_heading_stays_with_the_first_piece_of_one_that_is_cut() {
+    let text = "#\n\r\n\r# a: AaaCfwna ojajbap\n\r \t\n\r#\n\r\n\r> ### quoted\n\r> a00a0000a00a0a00aaaa aaaaaaa\n\r\n";
+    for cap in 16..40 {
+        check(text, cap, 0, "cl100k_base");
+    }
+}
+
+#[test]
+fn link_definitions_behind_a_heading_do_not_part_it_from_the_one_before() {
+    for text in [
+        "\u{feff}## 𐀀lmpbsa\r\n\r\n#### aa ffa btdabffj {#id-4}\r\n\r\n[link]: https://example.com \"title\"\r\n[b]: /b\r\n\r\n",
+        "# aca \u{3000}\u{fe0f}\u{a0} aab xwq! {#id-1}\r\n \t\r\n# bfe cau\r\n\r\n[link]: https://example.com \"title\"\r\n[b]: /b\r\n\r\n`a`\r\n===\r\n\r\n",
+    ] {
+        for cap in 16..80 {
+            check(text, cap, 0, "cl100k_base");
+        }
+    }
+}
+
+#[test]
+fn an_overlap_that_does_not_fit_gives_way_before_the_breadcrumb() {
+    let text = "---\ntitle: A title\ndescription: d\n---\n- aaa 文한なか `.aa_` AaAaaa PmBaaab AaAaa `.__.a.\n_.._..` な한\n- | aaaa か글 | b |\n  |---|---|\n  | aaa | x |\n  | **aaaa** aaaa AaaaaAaaaaa 글か文 a aaaaaaa | x |\n  | \u{3000}\u{301}😀 aa aaaaaaaaa | x |\n  | aaaaaaaa aaaaaa | x |\n  | aaaaaaaa aaaa AaaAaaaaa aaa aaaaaa e | x |\n  \n- **a** AaaaaAaa aaaa AaAaaa aaaa a aaaaa AaAa aa か한。 aaaaaaaaa aaaaa aaaaaaaa aaaaaaa AaAa aaaaaa 中字中 \u{301} 😀\u{fe0f} \u{fe0f} **aaa** aaaaaaaa aaaaa aaaaaaaa \u{fe0f} aaa AaAaaa #<( a000a0aa0a0aa00aaaa0aaaa00000aaa 글。 aaaaaa \u{200d}e aaaaaaaa AaAa aaa `..a`\n\n\n\n#####\n\n";
+    for overlap in [2, 4, 8] {
+        check(text, 16, overlap, "cl100k_base");
+        check(text, 24, overlap, "cl100k_base");
+    }
+}
+
+#[test]
+fn an_anchor_may_have_white_space_before_it() {
+    check("# a {\u{b}#id-1}\n\nb\n\n# c { #}\n", 16, 0, "cl100k_base");
+    assert_eq!(parse("# a {\u{b}#id-1}\n").headings[0].anchor, "id-1");
+}
+
+#[test]
+fn white_space_at_the_end_of_a_line_is_cut_too() {
+    for spaces in 1..40 {
+        let text = format!("import aUni{}\nx\n", "\u{b}".repeat(spaces));
+        for cap in [16, 21, 24, 40] {
+            check(&text, cap, 0, "o200k_base");
+            check(&text, cap, 0, "cl100k_base");
+        }
+    }
+}
