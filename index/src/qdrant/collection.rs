@@ -141,6 +141,25 @@ impl Collection {
 
     /// A document that `head`'s generation has, with its chunks in order.
     pub async fn document(&self, head: &Head, path: &str) -> Result<Option<StoredDocument>, QdrantError> {
+        let stored = self.document_as_it_is(head, path).await?;
+        let chunks = stored.iter().flat_map(|stored| &stored.chunks);
+        let is_next = |(at, (chunk, next)): (usize, (&Chunk, Option<&Chunk>))| {
+            chunk.ordinal as usize == at && next.is_none_or(|next| chunk.end_byte == next.start_byte)
+        };
+        let following = chunks.clone().skip(1).map(Some).chain([None]);
+        let is_whole = chunks.zip(following).enumerate().all(is_next);
+        match is_whole {
+            true => Ok(stored),
+            false => Err(damaged(format!("chunks of {path} are missing"))),
+        }
+    }
+
+    /// The same, with whatever there is of its chunks.
+    pub async fn document_as_it_is(
+        &self,
+        head: &Head,
+        path: &str,
+    ) -> Result<Option<StoredDocument>, QdrantError> {
         let mut document = None;
         let mut chunks = Vec::new();
         for point in self.scroll(of_document(head, path), &[], false).await? {
@@ -151,10 +170,6 @@ impl Collection {
             }
         }
         chunks.sort_by_key(|chunk| chunk.ordinal);
-        let is_next = |pair: &[Chunk]| pair[0].end_byte == pair[1].start_byte;
-        if chunks.first().is_some_and(|first| first.ordinal != 0) || !chunks.windows(2).all(is_next) {
-            return Err(damaged(format!("chunks of {path} are missing")));
-        }
         Ok(document.map(|document| StoredDocument { document, chunks, head: head.clone() }))
     }
 

@@ -115,7 +115,7 @@ async fn source(
 /// Reads a document with its vectors, and says what differs.
 async fn look(store: &QdrantStore, build: &Build, head: &Head, path: String) -> Result<Looked, WriteError> {
     let collection = store.collection(&build.fingerprint);
-    let stored = store.client().call(|_| collection.document(head, &path)).await?;
+    let stored = store.client().call(|_| collection.document_as_it_is(head, &path)).await?;
     let chunks = store.client().call(|_| collection.chunks(head, &path, build.embedder.is_some())).await?;
     let ids: Vec<ChunkId> = chunks.iter().filter_map(|(id, ..)| points::read_chunk_id(id)).collect();
     let mut problems = Vec::new();

@@ -244,6 +244,57 @@ fn paths_with_white_space_are_paths() {
 }
 
 #[test]
+fn who_is_told_to_stop_gives_the_lease_back() {
+    in_qdrant(|workspace| {
+        let other = Workspace::new(&[]).with_index(workspace.index().display().to_string());
+        other.write("a.md", "# A\n");
+        let mut stopped = false;
+        for version in 0..20 {
+            (0..200).for_each(|i| workspace.write(&format!("page{i}.md"), page(i, version)));
+            let mut first = workspace.ingest(&["sync", "docs", "--quiet"]);
+            let mut first = first.stderr(std::process::Stdio::null()).spawn().expect("a child");
+            std::thread::sleep(std::time::Duration::from_millis(100 + 20 * version as u64));
+            let stop = std::process::Command::new("kill").args(["-INT", &first.id().to_string()]).output();
+            stop.expect("kill");
+            stopped |= first.wait().expect("a child").code() == Some(4);
+            let (code, out, error) = other.run(&["sync", "docs", "--allow-mass-delete"]);
+            assert_eq!(code, 0, "{out}{error}");
+        }
+        assert!(stopped, "no sync was ever stopped");
+    });
+}
+
+#[test]
+fn what_is_somebody_elses_is_neither_hidden_nor_written_into() {
+    in_qdrant(|workspace| {
+        let index = workspace.index().display().to_string();
+        let (url, name) = index.rsplit_once('/').expect("a collection");
+        workspace.write("a.md", "# A\n\ntext\n");
+        let foreign = format!("{name}-theirs");
+        super::server::wait(async {
+            let client = super::server::client(url);
+            let make = qdrant_client::qdrant::CreateCollectionBuilder::new(&foreign);
+            client.create_collection(make).await.expect("a collection");
+            let alias = qdrant_client::qdrant::CreateAliasBuilder::new(&foreign, name);
+            client.create_alias(alias).await.expect("an alias");
+        });
+        for taken in [index.clone(), format!("{url}/{foreign}")] {
+            let mut sync = crate::programs::command("lectern-ingest");
+            sync.args(["sync", "docs", "--index", &taken]).current_dir(workspace.root());
+            let (code, _, error) = crate::programs::text(crate::programs::run(&mut sync));
+            assert!(code == 5 && error.contains("choose another"), "{code} {error}");
+        }
+        super::server::wait(async {
+            let client = super::server::client(url);
+            let aliases = client.list_aliases().await.expect("aliases").aliases;
+            let ours: Vec<_> = aliases.iter().filter(|alias| alias.alias_name == name).collect();
+            assert_eq!(ours[0].collection_name, foreign, "nobody moved it");
+            client.delete_collection(&foreign).await.expect("a collection that is gone");
+        });
+    });
+}
+
+#[test]
 fn another_machine_waits_for_the_lease() {
     in_qdrant(|workspace| {
         // Another folder, so another ledger and lock: as on another machine.

@@ -36,6 +36,10 @@ fn every_kind_of_damage_in_qdrant_is_found_and_mended() {
     let collections = Collections::at(url);
     let workspace = Workspace::new(&[]).with_index(collections.index());
     fill(&workspace, 8);
+    workspace.write(
+        "long.md",
+        format!("# Long\n\n{}", "Words of a paragraph that is one of many.\n\n".repeat(200)),
+    );
     let hybrid = Hybrid::of(workspace);
     hybrid.synced(&[]);
     let whole = hybrid.export();
@@ -50,25 +54,31 @@ fn every_kind_of_damage_in_qdrant_is_found_and_mended() {
         let set = SetPayloadPointsBuilder::new(name, payload).points_selector(which).wait(true);
         wait(client(url).set_payload(set)).expect("damage");
     };
-    let cases: [(&str, Damage); 7] = [
+    let gone = |which: Filter| {
+        let gone = DeletePointsBuilder::new(name).points(which).wait(true);
+        wait(client(url).delete_points(gone)).expect("damage");
+    };
+    let cases: [(&str, Damage); 9] = [
+        ("head", Box::new(|| gone(Filter::must([Condition::matches("kind", "head".to_owned())])))),
+        (
+            "document",
+            Box::new(|| {
+                let mut long = of("chunk");
+                long.must[1] = Condition::matches("path", "long.md".to_owned());
+                let some = qdrant_client::qdrant::ScrollPointsBuilder::new(name).filter(long);
+                let found = wait(client(url).scroll(some.limit(2))).expect("points").result;
+                assert_eq!(found.len(), 2, "one of several is lost");
+                gone(Filter::must([Condition::has_id(
+                    found.into_iter().take(1).filter_map(|point| point.id),
+                )]));
+            }),
+        ),
         ("document", Box::new(|| set("chunk", "text", "other words".into()))),
         ("document", Box::new(|| set("document", "tokens", 1.into()))),
         ("orphan", Box::new(|| set("chunk", "from", 99.into()))),
         ("head", Box::new(|| set("head", "documents", 1000.into()))),
-        (
-            "ledger",
-            Box::new(|| {
-                let gone = DeletePointsBuilder::new(name).points(of("document")).wait(true);
-                wait(client(url).delete_points(gone)).expect("damage");
-            }),
-        ),
-        (
-            "document",
-            Box::new(|| {
-                let gone = DeletePointsBuilder::new(name).points(of("chunk")).wait(true);
-                wait(client(url).delete_points(gone)).expect("damage");
-            }),
-        ),
+        ("ledger", Box::new(|| gone(of("document")))),
+        ("document", Box::new(|| gone(of("chunk")))),
         (
             "vector",
             Box::new(|| {

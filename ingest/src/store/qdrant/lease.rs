@@ -112,10 +112,11 @@ impl Lease {
             fence,
         };
         held.make(settings).await?;
+        // Before it is: a process that is stopped meanwhile gives back what it may have.
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
         if let Some(until) = held.take().await? {
             return Err(client.locked(&until));
         }
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
         let renewing = tokio::spawn(held.clone().keep());
         Ok(Self { held, renewing })
     }
