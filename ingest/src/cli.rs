@@ -91,7 +91,10 @@ pub enum Command {
         /// The file to make.
         file: PathBuf,
     },
-    /// Replace the index by a backup, in one step
+    /// Replace what is served by a backup
+    ///
+    /// A backup is checked before anything is changed. A file replaces the index in one step; lines of
+    /// JSON replace one source after another, and leave those that are not in them as they are.
     Restore {
         /// The backup.
         file: PathBuf,
