@@ -17,14 +17,14 @@ use qdrant_client::{Qdrant, QdrantError};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::document::{Document, SourceName};
-use crate::search::{Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument};
+use crate::search::{Filter, Found, Publications, ReadError, Search, SearchIndex, Status, StoredDocument};
 
 mod collection;
 mod error;
 pub mod points;
 mod query;
 
-pub use collection::{Collection, Publications, State};
+pub use collection::{Collection, State};
 pub use error::{Trouble, reason, trouble};
 
 /// The variable that holds the key; a key is no setting.
@@ -164,7 +164,7 @@ impl QdrantIndex {
 
     /// The documents of `state`, read again where they are those of another one.
     async fn list(&self, state: &State) -> Result<Arc<Listing>, ReadError> {
-        let of = state.publications();
+        let of = status(state).publications();
         let known = self.listing.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.filter(|known| known.of == of) {
             return Ok(known);
@@ -191,7 +191,7 @@ impl QdrantIndex {
         for _ in 0..TRIES {
             let answer = read(state.clone()).await;
             let now = self.read_state().await?;
-            if now.publications() == state.publications() {
+            if status(&now).publications() == status(&state).publications() {
                 return answer;
             }
             state = now;

@@ -144,6 +144,18 @@ pub struct Status {
     pub heads: Vec<Head>,
 }
 
+/// Fingerprint of the build that is served; generation and time of each source's publication.
+pub type Publications = (Option<Fingerprint>, Vec<(SourceName, u64, String)>);
+
+impl Status {
+    /// What decides the documents that are served: the build, and which publication each source is at.
+    /// Equal before and after, and what was read in between is of one state.
+    pub fn publications(&self) -> Publications {
+        let of_head = |head: &Head| (head.source.clone(), head.generation, head.indexed_at.clone());
+        (self.fingerprint.clone(), self.heads.iter().map(of_head).collect())
+    }
+}
+
 /// Why an index could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {

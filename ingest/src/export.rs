@@ -8,7 +8,7 @@ use lectern_index::citation;
 use lectern_index::search::{Filter, SearchIndex, StoredDocument};
 use serde::Serialize;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// Documents listed at once.
 const PAGE: usize = 500;
@@ -33,12 +33,14 @@ struct Line<'a> {
     vector: Option<&'a [f32]>,
 }
 
-/// Writes the export of the published index to `out`; with the `vectors` if these are asked for.
+/// Writes the export of the published index to `out`; with the `vectors` if these are asked for. Fails
+/// at its end (code 5) where a sync published meanwhile, so that it is of no one state.
 pub async fn export(index: &dyn SearchIndex, vectors: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let before = index.status().await?.publications();
     let mut after = None;
     loop {
         let page = index.documents(&Filter::default(), after.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { break };
         let next = (last.source.clone(), last.path.clone());
         for document in &page {
             let Some(stored) = index.document(&document.source, &document.path).await? else { continue };
@@ -51,6 +53,13 @@ pub async fn export(index: &dyn SearchIndex, vectors: bool, out: &mut impl Write
             }
         }
         after = Some(next);
+    }
+    match index.status().await?.publications() == before {
+        true => Ok(()),
+        false => Err(Failure::new(
+            Exit::IndexDown,
+            "a sync published while the export was written, so parts of it are older than others: run it again",
+        )),
     }
 }
 

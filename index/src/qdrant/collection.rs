@@ -38,17 +38,7 @@ pub struct State {
     pub heads: Vec<Head>,
 }
 
-/// What decides the documents that a state has: its build, and which publication each source is at. A
-/// source that was removed and came back begins at the first generation again, at another time.
-pub type Publications = (Fingerprint, Vec<(SourceName, u64, String)>);
-
 impl State {
-    /// What its documents are decided by.
-    pub fn publications(&self) -> Publications {
-        let of_head = |head: &Head| (head.source.clone(), head.generation, head.indexed_at.clone());
-        (self.build.fingerprint.clone(), self.heads.iter().map(of_head).collect())
-    }
-
     /// The head of a source.
     pub fn head(&self, source: &SourceName) -> Option<&Head> {
         self.heads.iter().find(|head| head.source == *source)
