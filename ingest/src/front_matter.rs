@@ -14,7 +14,7 @@ pub struct FrontMatter {
     pub draft: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Fields {
     #[serde(default)]
     title: Option<Value>,
@@ -73,13 +73,8 @@ fn read(inner: &str, fence: &str) -> Option<FrontMatter> {
     if inner.trim_ascii().is_empty() {
         return Some(FrontMatter::default());
     }
-    if fence == "---"
-        && let Some(front) = read_plain(inner)
-    {
-        return Some(front);
-    }
     let parsed: Option<Fields> = match fence {
-        "---" => serde_saphyr::from_str(inner).ok(),
+        "---" => read_yaml(inner),
         _ => toml::from_str(inner).ok(),
     };
     match parsed {
@@ -88,65 +83,46 @@ fn read(inner: &str, fence: &str) -> Option<FrontMatter> {
     }
 }
 
-/// Reads YAML of nothing but comments and lines of a key and a word or more, at most one level deep,
-/// which is what most of it is: a parser takes as long for it as for all of a page. `None` where it
-/// might be more than that.
-fn read_plain(inner: &str) -> Option<FrontMatter> {
-    let mut front = FrontMatter::default();
-    let mut keys = Vec::new();
-    let mut open = false;
-    for line in inner.lines().filter(|line| !line.starts_with('#')) {
-        let nested = line.strip_prefix("  ").filter(|_| open);
-        let parent = line.strip_suffix(':');
-        let (key, value) = match parent {
-            Some(key) => (key, ""),
-            None => nested.unwrap_or(line).split_once(": ")?,
-        };
-        if !is_word(key) || keys.contains(&key) {
-            return None;
+fn read_yaml(inner: &str) -> Option<Fields> {
+    read_wanted(inner).or_else(|| serde_saphyr::from_str(inner).ok())
+}
+
+fn read_wanted(inner: &str) -> Option<Fields> {
+    let lines = wanted(inner)?;
+    if lines.is_empty() { Some(Fields::default()) } else { serde_saphyr::from_str(&lines).ok() }
+}
+
+/// Those top-level entries of YAML that are wanted, as they stand: the parser would take as long for
+/// all of them as for a page. `None` where lines do not tell what is an entry, as where brackets or
+/// quotes may go on over several.
+fn wanted(inner: &str) -> Option<String> {
+    if inner.contains(['[', '{', '"', '\t']) || inner.contains(" '") {
+        return None;
+    }
+    let mut lines = String::new();
+    let mut is_wanted = None;
+    for line in inner.split_inclusive('\n') {
+        let text = line.trim_ascii_end();
+        let is_inside = text == "-" || text.starts_with("- ") || text.starts_with(' ');
+        if !is_inside && !text.is_empty() && !text.starts_with('#') {
+            let (key, value) = text.split_once(':')?;
+            if !is_key(key) || !(value.is_empty() || value.starts_with(' ')) {
+                return None;
+            }
+            is_wanted = Some(matches!(key, "title" | "description" | "draft"));
         }
-        keys.push(key);
-        let text = if parent.is_some() { "" } else { plain(value.trim_end_matches(' '))? };
-        match key {
-            _ if nested.is_some() => continue,
-            "title" if is_text(text) => front.title = one_line(text),
-            "description" if is_text(text) => front.description = one_line(text),
-            "draft" if text == "true" || text == "false" => front.draft = text == "true",
-            "title" | "description" | "draft" => return None,
+        match is_wanted {
+            Some(true) => lines.push_str(line),
+            None if is_inside => return None,
             _ => {}
         }
-        open = parent.is_some();
     }
-    Some(front)
+    Some(lines)
 }
 
-/// The text of a scalar on one line, in quotes or not, that begins with a letter or digit and in which
-/// nothing has a meaning.
-fn plain(value: &str) -> Option<&str> {
-    let quote = ['"', '\''].into_iter().find(|&quote| value.starts_with(quote));
-    let text = match quote {
-        Some(quote) => value[1..].strip_suffix(quote)?,
-        None => value,
-    };
-    let means = match quote {
-        Some(_) => text.contains(['"', '\'', '\\']),
-        None => text.contains(": ") || text.contains(" #") || text.ends_with(':'),
-    };
-    // What YAML cannot hold as it is: white space other than spaces, and characters far out.
-    let is_usual = |c: char| c == ' ' || !c.is_whitespace() && !c.is_control() && c <= '\u{d7ff}';
-    let is_plain = !means && text.starts_with(char::is_alphanumeric) && text.chars().all(is_usual);
-    is_plain.then_some(text)
-}
-
-/// Whether a plain scalar is text, and neither a number nor a word with a meaning.
-fn is_text(text: &str) -> bool {
-    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let is_meant = words.iter().any(|word| text.eq_ignore_ascii_case(word));
-    text.starts_with(char::is_alphabetic) && !is_meant && text.parse::<f64>().is_err()
-}
-
-fn is_word(key: &str) -> bool {
-    key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') && is_text(key)
+fn is_key(key: &str) -> bool {
+    let may_be = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !key.is_empty() && key.chars().all(may_be)
 }
 
 /// A scalar as text on one line; `None` for anything without words.
@@ -171,8 +147,7 @@ fn salvage(inner: &str, separator: char) -> Option<FrontMatter> {
     let key_of = |line: &str| {
         let (key, _) = line.split_once(separator)?;
         let key = key.trim_end();
-        let is_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-        (!key.is_empty() && key.chars().all(is_key)).then(|| key.to_owned())
+        is_key(key).then(|| key.to_owned())
     };
     let mut lines = inner.lines().filter(|line| !line.trim_ascii().is_empty() && !line.starts_with('#'));
     key_of(lines.next()?)?;
@@ -198,58 +173,53 @@ mod tests {
 
     fn lines() -> impl Strategy<Value = String> {
         let key = prop_oneof![
-            6 => prop::sample::select(vec!["title", "description", "draft", "i18nReady", "a-b", "y", "null", "1"]),
-            1 => prop::sample::select(vec!["", " title", "- a", "'x'", "? a", "<<"]),
+            6 => prop::sample::select(vec!["title", "description", "draft", "tags", "a-b", "y", "1"]),
+            1 => prop::sample::select(vec!["", "- a", "'x'", "\"title\"", "? a", "<<", "title ", "{a", "a b"]),
         ];
         let word = prop_oneof![
             6 => "[A-Za-z0-9]{1,6}",
-            2 => prop::sample::select(vec!["true", "Null", "no", "12", "1e3", "0x1f", "inf", "nan", "2024-01-01", "~"])
+            2 => prop::sample::select(vec!["true", "Null", "12", "1e3", "2024-01-01", "~", "|", ">-", "&a", "*a"])
                 .prop_map(String::from),
-            2 => "[\"'\\\\:#\\[\\]{},&*!|>%@`? -]{1,3}",
+            2 => "[\"'\\\\:#\\[\\]{},&*!|>%@`? \t-]{1,3}",
             1 => any::<char>().prop_map(String::from),
         ];
         let words = prop::collection::vec(word, 0..4).prop_map(|words| words.join(" "));
-        let value = (words, prop::sample::select(vec!["", "", "", "'", "\""]))
-            .prop_map(|(text, q)| format!("{q}{text}{q}"));
+        let quote = || prop::sample::select(vec!["", "", "", "'", "\"", "[", "]", "{", "}"]);
+        let value = (quote(), words, quote()).prop_map(|(begin, text, end)| format!("{begin}{text}{end}"));
+        let indent = prop::sample::select(vec!["", "", "", " ", "  ", "\t"]);
         let line = prop_oneof![
-            8 => (prop::sample::select(vec!["", "", "  "]), key, value)
+            8 => (indent.clone(), key, value.clone())
                 .prop_map(|(indent, key, value)| format!("{indent}{key}: {value}\n")),
-            2 => prop::sample::select(vec!["sidebar:\n", "title:\n", "# a: comment\n", " # b\n", "\n"]).prop_map(String::from),
+            3 => (indent, value).prop_map(|(indent, value)| format!("{indent}{value}\n")),
+            2 => prop::sample::select(vec!["tags:\n", "title:\n", "# a: b\n", "- a: b\n", "...\n", "\n", "\r\n"])
+                .prop_map(String::from),
         ];
-        prop::collection::vec(line, 1..4).prop_map(|lines| lines.concat())
+        prop::collection::vec(line, 1..6).prop_map(|lines| lines.concat())
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn what_is_read_as_plain_is_what_yaml_says(inner in lines()) {
-            if let Some(front) = read_plain(&inner) {
-                let fields: Fields = serde_saphyr::from_str(&inner).expect("plain lines are YAML");
-                prop_assert_eq!(front, FrontMatter::from(fields));
+        fn wanted_entries_say_what_all_of_them_do(inner in lines()) {
+            if let Ok(fields) = serde_saphyr::from_str::<Fields>(&inner)
+                && let Some(wanted) = read_wanted(&inner)
+            {
+                prop_assert_eq!(FrontMatter::from(wanted), FrontMatter::from(fields));
             }
         }
     }
 
     #[test]
-    fn plain_lines_are_read_as_such() {
-        let inner = "title: A \"good\" thing\ndescription: 'It: is #1'\ndraft: true\nweight: 10\n";
-        let front = read_plain(inner).expect("nothing in it has a meaning");
-        assert_eq!(front.title.as_deref(), Some("A \"good\" thing"));
-        assert_eq!(front.description.as_deref(), Some("It: is #1"));
+    fn entries_that_are_not_wanted_are_not_parsed() {
+        let inner = "# by hand\ntitle: >\n  A\n\n  b\nx: *y\n # c\ntags:\n- a\ndraft: true\n";
+        assert_eq!(wanted(inner).as_deref(), Some("title: >\n  A\n\n  b\ndraft: true\n"));
+        let (front, _) = split(&format!("---\n{inner}---\n"));
+        assert_eq!(front.title.as_deref(), Some("A b"));
         assert!(front.draft);
-        let inner = "# by hand\ntitle: A\nsidebar:\n  label: b\n  # not: plain\n";
-        assert_eq!(read_plain(inner), None);
-        let front = read_plain(&inner.replace("  # not: plain\n", "")).expect("it is plain");
-        assert_eq!(front.title.as_deref(), Some("A"));
-        for other in [
-            "title: a: b\n",
-            "title: 2024\n",
-            "title: a\n b\n",
-            "title: a # b\n",
-            "title: [a]\n",
-            "x:\n- y\n",
-            "x: y\n  z: a\n",
-        ] {
-            assert_eq!(read_plain(other), None, "{other}");
+        for other in
+            [" title: a\n", "{title: a}\n", "title:a\n", "? title\n", "title: a\nb\n", "\"title\": a\n"]
+        {
+            assert_eq!(wanted(other), None, "{other}");
         }
     }
 
