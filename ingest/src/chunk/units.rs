@@ -217,8 +217,17 @@ impl Counter<'_> {
             true => self.push_whole(start, end),
             false => self.push_long(start, end),
         };
-        if !whole {
-            self.cut(start, end);
+        if whole {
+            return;
+        }
+        let first = end - self.text[start..end].trim_start().len();
+        match self.text[start..first].rfind('\n') {
+            // Too much with the blank lines before it: those are a unit of their own.
+            Some(newline) if first < end => {
+                self.line(start, start + newline + 1);
+                self.line(start + newline + 1, end);
+            }
+            _ => self.cut(start, end),
         }
     }
 

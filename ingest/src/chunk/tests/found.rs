@@ -155,3 +155,12 @@ fn white_space_at_the_end_of_a_line_is_cut_too() {
         }
     }
 }
+
+#[test]
+fn white_space_before_the_first_block_is_no_line_of_its_own() {
+    let text = "\u{b}".repeat(25) + "\n&text\n\nSetext\n---\n### C {#c}n";
+    for cap in 16..40 {
+        check(&text, cap, 0, "o200k_base");
+        check(&text, cap, 0, "cl100k_base");
+    }
+}
