@@ -68,18 +68,29 @@ pub fn key(variable: impl Fn(&str) -> Option<String>) -> Result<Option<SecretStr
     }
 }
 
+/// A client of the Qdrant at `url`, which is asked nothing yet: `timeout` is that of a call,
+/// `connect_timeout` that of a connection. Fails where `url` is none.
+pub fn client(
+    url: &str,
+    key: Option<&SecretString>,
+    timeout: Duration,
+    connect_timeout: Duration,
+) -> Result<Qdrant, Box<QdrantError>> {
+    let client = Qdrant::from_url(url)
+        .api_key(key.map(|key| key.expose_secret().to_owned()))
+        .timeout(timeout)
+        .connect_timeout(connect_timeout)
+        // It prints to stdout.
+        .skip_compatibility_check();
+    Ok(client.build()?)
+}
+
 impl QdrantIndex {
     /// The index that the alias `collection` names at `url`, which need not be up yet. Fails where
     /// `url` is none.
     pub fn new(url: &str, collection: &str, key: Option<&SecretString>) -> Result<Self, ReadError> {
         let location = format!("{url}/{collection}");
-        let client = Qdrant::from_url(url)
-            .api_key(key.map(|key| key.expose_secret().to_owned()))
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // It prints to stdout.
-            .skip_compatibility_check()
-            .build()
+        let client = client(url, key, TIMEOUT, CONNECT_TIMEOUT)
             .map_err(|error| ReadError::Unreadable { location: location.clone(), reason: reason(&error) })?;
         Ok(Self {
             served: Collection::new(client, collection),
@@ -240,12 +251,9 @@ impl SearchIndex for QdrantIndex {
             let now = match self.ask(&state, search).await {
                 Ok(asked) => {
                     let now = self.checked(asked.state)?;
-                    if now == *state {
-                        return Ok(Found {
-                            lexical: asked.lexical,
-                            dense: asked.dense,
-                            status: status(&state),
-                        });
+                    let status = status(&now);
+                    if status.publications() == self::status(&state).publications() {
+                        return Ok(Found { lexical: asked.lexical, dense: asked.dense, status });
                     }
                     Arc::new(now)
                 }

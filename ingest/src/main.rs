@@ -30,17 +30,16 @@ fn main() -> ExitCode {
     // The daemon ends by itself, in its own time.
     let interruptible = !matches!(cli.command, Command::Daemon);
     let outcome = runtime.block_on(async {
-        tokio::select! {
+        let outcome = tokio::select! {
             outcome = command::run(&cli) => outcome,
-            signal = signal::stopped(), if interruptible => {
-                // Where that does not answer, the lease ends by itself.
-                let _ = tokio::time::timeout(Duration::from_secs(2), store::qdrant::release()).await;
-                Err(Failure::new(
-                    Exit::SourceDown,
-                    format!("stopped by {signal}: nothing of the unfinished source was published, the next sync completes the work"),
-                ))
-            }
-        }
+            signal = signal::stopped(), if interruptible => Err(Failure::new(
+                Exit::SourceDown,
+                format!("stopped by {signal}: nothing of the unfinished source was published, the next sync completes the work"),
+            )),
+        };
+        // What was stopped or failed may hold a lease still. Where Qdrant does not answer it ends by itself.
+        let _ = tokio::time::timeout(Duration::from_secs(2), store::qdrant::release()).await;
+        outcome
     });
     end(cli.common.json, outcome)
 }

@@ -132,8 +132,8 @@ async fn of_file(pool: &SqlitePool) -> Result<Held, sqlx::Error> {
 
 async fn of_qdrant(store: &QdrantStore) -> Result<Held, WriteError> {
     let mut held = Held { builds: Vec::new(), serving: None };
-    for State { build, heads } in store.builds().await? {
-        let state = match store.role(&build).await? {
+    for (role, State { build, heads }) in store.builds().await? {
+        let state = match role {
             Role::Serving => "serving",
             Role::Kept => "kept",
             Role::Filling => "filling",

@@ -146,6 +146,25 @@ pub struct Publication {
     pub origin: String,
 }
 
+impl Publication {
+    /// The head it gives a source that has as many documents and chunks by then.
+    fn head(&self, source: &SourceName, generation: u64, documents: u64, chunks: u64) -> Head {
+        Head {
+            source: source.clone(),
+            generation,
+            commit: self.commit.clone(),
+            repository: self.repository.clone(),
+            version: self.version.clone(),
+            url_template: self.url_template.clone(),
+            indexed_at: self.at.clone(),
+            checked_at: self.at.clone(),
+            commits_behind: self.commit.as_ref().map(|_| 0),
+            documents,
+            chunks,
+        }
+    }
+}
+
 /// What a publish led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {

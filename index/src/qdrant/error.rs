@@ -10,6 +10,9 @@ const UNTRUSTED: &str = "InvalidCertificate";
 /// What it calls an answer that is not of TLS.
 const NO_TLS: &str = "InvalidContentType";
 
+/// What tonic calls an answer that is not of HTTP/2, such as REST's on port 6333.
+const NO_HTTP2: &str = "h2 protocol error: http2 error";
+
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -58,6 +61,7 @@ pub fn reason(error: &QdrantError) -> String {
     // The client prints a failed connection as a chain of structs: the last of it says what happened.
     let said = match said.split_once("Failed to connect to ") {
         Some((_, rest)) if rest.contains("Connection refused") => "nothing answers there".to_owned(),
+        Some((_, rest)) if rest.contains("dns error") => "its host name is not known".to_owned(),
         Some((_, rest)) if rest.contains(UNTRUSTED) => {
             format!(
                 "its certificate is not trusted: where your own authority signed it, SSL_CERT_FILE names that authority's certificate ({rest})"
@@ -65,6 +69,9 @@ pub fn reason(error: &QdrantError) -> String {
         }
         Some((_, rest)) if rest.contains(NO_TLS) => "it does not speak TLS there: use http://".to_owned(),
         Some((_, rest)) => format!("no connection: {rest}"),
+        None if said.contains(NO_HTTP2) => {
+            "what answers there does not speak HTTP/2, as gRPC does".to_owned()
+        }
         None => said,
     };
     match trouble(error) {

@@ -3,7 +3,8 @@
 use lectern_index::config::Config;
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
-use lectern_index::qdrant::points::{self, Build, Point};
+use lectern_index::qdrant::State;
+use lectern_index::qdrant::points::{self, Point};
 use qdrant_client::qdrant::{DeleteCollectionBuilder, DeletePointsBuilder, Filter};
 use sqlx::SqliteConnection;
 
@@ -36,23 +37,17 @@ pub(super) async fn prune(
 
 /// Serves the build that was served before; its fingerprint, if there is one.
 pub(super) async fn rollback(store: &QdrantStore) -> Result<Option<String>, WriteError> {
-    let mut kept: Option<Build> = None;
-    for state in store.builds().await? {
-        let newer = kept.as_ref().is_none_or(|kept| state.build.served_at > kept.served_at);
-        if newer && store.role(&state.build).await? == Role::Kept {
-            kept = Some(state.build);
-        }
-    }
-    let Some(build) = kept else { return Ok(None) };
+    let builds = store.builds().await?.into_iter();
+    let kept = builds.filter(|(role, _)| *role == Role::Kept).map(|(_, state)| state.build);
+    let Some(build) = kept.max_by(|a, b| a.served_at.cmp(&b.served_at)) else { return Ok(None) };
     store.serve(&build.fingerprint).await?;
     Ok(Some(build.fingerprint.to_string()))
 }
 
 async fn builds(store: &QdrantStore, current: &Fingerprint) -> Result<Vec<String>, WriteError> {
     let mut removed = Vec::new();
-    for state in store.builds().await? {
-        let build = state.build;
-        match store.role(&build).await? {
+    for (role, State { build, .. }) in store.builds().await? {
+        match role {
             Role::Serving => continue,
             Role::Filling if build.fingerprint == *current => continue,
             Role::Filling | Role::Kept => {}
@@ -77,12 +72,12 @@ async fn builds(store: &QdrantStore, current: &Fingerprint) -> Result<Vec<String
 async fn sources(store: &QdrantStore, config: &Config) -> Result<Vec<SourceName>, WriteError> {
     let builds = store.builds().await?;
     let mut gone: Vec<SourceName> =
-        builds.iter().flat_map(|state| &state.heads).map(|head| head.source.clone()).collect();
+        builds.iter().flat_map(|(_, state)| &state.heads).map(|head| head.source.clone()).collect();
     gone.sort();
     gone.dedup();
     gone.retain(|name| config.source.iter().all(|settings| settings.name != *name));
     for name in &gone {
-        for state in &builds {
+        for (_, state) in &builds {
             let collection = store.collection(&state.build.fingerprint);
             // The head first: from then on nobody is shown a part of the source.
             for filter in [vec![points::of(name), points::is("head")], vec![points::of(name)]] {
@@ -104,7 +99,7 @@ async fn cache(store: &QdrantStore) -> Result<(u64, u64), WriteError> {
     let mut db = store.ledger().pool().begin().await.map_err(failed)?;
     let make = "CREATE TEMP TABLE used (embedder TEXT NOT NULL, text_hash BLOB NOT NULL, PRIMARY KEY (embedder, text_hash))";
     sqlx::query(make).execute(&mut *db).await.map_err(failed)?;
-    for state in store.builds().await? {
+    for (_, state) in store.builds().await? {
         let Some(embedder) = &state.build.embedder else { continue };
         let collection = store.collection(&state.build.fingerprint);
         let mut next = None;

@@ -25,9 +25,9 @@ pub(super) async fn mend(
     let failed = |error| store.ledger().error(error);
     let has = |kind: Kind| findings.differences.iter().any(|difference| difference.kind == kind);
     let mut again: BTreeSet<SourceName> = BTreeSet::new();
-    for state in store.builds().await? {
+    for (role, state) in store.builds().await? {
         let build = &state.build;
-        if store.role(build).await? == Role::Kept {
+        if role == Role::Kept {
             continue;
         }
         for head in &state.heads {
@@ -86,7 +86,7 @@ pub(super) async fn mend(
 /// knows.
 pub(crate) async fn rebuild_ledger(store: &QdrantStore) -> Result<u64, WriteError> {
     let mut documents = 0;
-    for state in store.builds().await? {
+    for (_, state) in store.builds().await? {
         for head in &state.heads {
             documents += restore(store, &state.build, head).await?;
         }

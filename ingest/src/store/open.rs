@@ -86,30 +86,23 @@ impl Place {
             };
             return Ok((Store::Sqlite(store), lock));
         };
-        if matches!(access, Access::Read | Access::Existing) {
-            let store =
-                QdrantStore::open_read(url, collection, SqliteStore::open_dry(&file).await?, &self.settings)?;
-            let found = store.builds().await;
-            store.close().await;
-            if found?.is_empty() {
-                return Err(Failure::new(
-                    Exit::IndexDown,
-                    format!(
-                        "there is no index at {}: run `lectern-ingest sync`, or check its name",
-                        self.location
-                    ),
-                ));
-            }
-        }
         // A ledger can be lost: whoever writes makes a new one, whoever reads does without.
-        let ledger = match &lock {
-            Some(_) => SqliteStore::open(&file).await?,
-            None => SqliteStore::open_dry(&file).await?,
-        };
-        let store = match &lock {
-            Some(lock) => QdrantStore::open(url, collection, ledger, &self.settings, lock).await?,
-            None => QdrantStore::open_read(url, collection, ledger, &self.settings)?,
-        };
+        let mut store =
+            QdrantStore::open_read(url, collection, SqliteStore::open_dry(&file).await?, &self.settings)?;
+        if matches!(access, Access::Read | Access::Existing) && store.builds().await?.is_empty() {
+            return Err(Failure::new(
+                Exit::IndexDown,
+                format!(
+                    "there is no index at {}: run `lectern-ingest sync`, or check its name",
+                    self.location
+                ),
+            ));
+        }
+        if let Some(lock) = &lock {
+            store.close().await;
+            store = QdrantStore::open(url, collection, SqliteStore::open(&file).await?, &self.settings, lock)
+                .await?;
+        }
         Ok((Store::Qdrant(Box::new(store)), lock))
     }
 }

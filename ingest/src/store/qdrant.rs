@@ -77,7 +77,16 @@ impl QdrantStore {
         ledger: SqliteStore,
         settings: &IndexSettings,
     ) -> Result<Self, Failure> {
-        let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs).min(READ_DEADLINE);
+        Self::new(url, name, ledger, settings, deadline(settings).min(READ_DEADLINE))
+    }
+
+    fn new(
+        url: &str,
+        name: &str,
+        ledger: SqliteStore,
+        settings: &IndexSettings,
+        deadline: Duration,
+    ) -> Result<Self, Failure> {
         let client = Client::new(url, format!("{url}/{name}"), deadline)?;
         let (name, settings) = (name.into(), settings.clone());
         Ok(Self { client, name, ledger, settings, lease: None, warned: AtomicBool::new(false) })
@@ -92,9 +101,7 @@ impl QdrantStore {
         settings: &IndexSettings,
         lock: &Lock,
     ) -> Result<Self, Failure> {
-        let mut store = Self::open_read(url, name, ledger, settings)?;
-        let deadline = settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs);
-        store.client = store.client.with_deadline(deadline);
+        let mut store = Self::new(url, name, ledger, settings, deadline(settings))?;
         let holder = lock.holder();
         let holder = holder.map_err(|error| store.client.failure(format!("cannot be locked: {error}")))?;
         let lease = Lease::take(&store.client, name, holder, settings).await?;
@@ -152,6 +159,10 @@ impl QdrantStore {
         }
         Ok(head.map(|head| ledger::of_documents(head, &documents)).unwrap_or_default())
     }
+}
+
+fn deadline(settings: &IndexSettings) -> Duration {
+    settings.deadline_seconds.map_or(DEADLINE, Duration::from_secs)
 }
 
 #[async_trait]
@@ -219,19 +230,7 @@ impl IndexWriter for QdrantStore {
         }
         let removed_chunks = self.replace(begun, publication, name, old).await?;
         let (documents, chunks) = self.counts(name, source, old + 1).await?;
-        let head = Head {
-            source: source.clone(),
-            generation: old + 1,
-            commit: publication.commit.clone(),
-            repository: publication.repository.clone(),
-            version: publication.version.clone(),
-            url_template: publication.url_template.clone(),
-            indexed_at: publication.at.clone(),
-            checked_at: publication.at.clone(),
-            commits_behind: publication.commit.as_ref().map(|_| 0),
-            documents,
-            chunks,
-        };
+        let head = publication.head(source, old + 1, documents, chunks);
         if let Some(lease) = &self.lease {
             lease.check().await?;
         }

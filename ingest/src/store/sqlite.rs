@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
-use lectern_index::head::Head;
 use lectern_index::search::StoredDocument;
 use lectern_index::sqlite::{self as read, SqliteIndex};
 use sqlx::Row;
@@ -253,19 +252,9 @@ impl SqliteStore {
         .bind(source.as_str())
         .fetch_one(&mut *db)
         .await?;
-        let head = Head {
-            source: source.clone(),
-            generation: old + 1,
-            commit: publication.commit.clone(),
-            repository: publication.repository.clone(),
-            version: publication.version.clone(),
-            url_template: publication.url_template.clone(),
-            indexed_at: publication.at.clone(),
-            checked_at: publication.at.clone(),
-            commits_behind: publication.commit.as_ref().map(|_| 0),
-            documents: counts.try_get::<i64, _>("documents")? as u64,
-            chunks: counts.try_get::<i64, _>("chunks")? as u64,
-        };
+        let documents = counts.try_get::<i64, _>("documents")? as u64;
+        let chunks = counts.try_get::<i64, _>("chunks")? as u64;
+        let head = publication.head(source, old + 1, documents, chunks);
         write_head(&mut db, build, &head).await?;
         ledger::record(&mut db, &begun.spec.fingerprint, source, head.generation, publication).await?;
         let waiting_for = switch(&mut db, build, begun.spec.required.as_deref(), begun.spec.held).await?;

@@ -36,8 +36,8 @@ pub(crate) async fn verify(store: &QdrantStore) -> Result<Findings, WriteError> 
             "nothing is served: the next sync that completes a build serves it",
         );
     }
-    for state in store.builds().await? {
-        if store.role(&state.build).await? == Role::Kept {
+    for (role, state) in store.builds().await? {
+        if role == Role::Kept {
             continue;
         }
         let mut db = store.ledger().pool().acquire().await.map_err(|error| store.ledger().error(error))?;

@@ -277,8 +277,14 @@ fn what_is_somebody_elses_is_neither_hidden_nor_written_into() {
             client.create_collection(make).await.expect("a collection");
             let alias = qdrant_client::qdrant::CreateAliasBuilder::new(&foreign, name);
             client.create_alias(alias).await.expect("an alias");
+            let make = qdrant_client::qdrant::CreateCollectionBuilder::new(format!("{foreign}-b__lease"));
+            client.create_collection(make).await.expect("a collection");
+            let vectors = qdrant_client::qdrant::NamedVectors::default();
+            let point = qdrant_client::qdrant::PointStruct::new(1, vectors, [("theirs", 1.into())]);
+            let put = qdrant_client::qdrant::UpsertPointsBuilder::new(format!("{foreign}-b__lease"), [point]);
+            client.upsert_points(put.wait(true)).await.expect("a point");
         });
-        for taken in [index.clone(), format!("{url}/{foreign}")] {
+        for taken in [index.clone(), format!("{url}/{foreign}"), format!("{url}/{foreign}-b")] {
             let mut sync = crate::programs::command("lectern-ingest");
             sync.args(["sync", "docs", "--index", &taken]).current_dir(workspace.root());
             let (code, _, error) = crate::programs::text(crate::programs::run(&mut sync));
@@ -289,7 +295,9 @@ fn what_is_somebody_elses_is_neither_hidden_nor_written_into() {
             let aliases = client.list_aliases().await.expect("aliases").aliases;
             let ours: Vec<_> = aliases.iter().filter(|alias| alias.alias_name == name).collect();
             assert_eq!(ours[0].collection_name, foreign, "nobody moved it");
-            client.delete_collection(&foreign).await.expect("a collection that is gone");
+            for theirs in [&foreign, &format!("{foreign}-b__lease")] {
+                client.delete_collection(theirs).await.expect("a collection that is gone");
+            }
         });
     });
 }

@@ -48,8 +48,8 @@ impl QdrantStore {
         }
     }
 
-    /// Every build there is, each with its heads, the one that is served first.
-    pub(crate) async fn builds(&self) -> Result<Vec<State>, WriteError> {
+    /// Every build there is with its heads, and what it is to readers; the one that is served first.
+    pub(crate) async fn builds(&self) -> Result<Vec<(Role, State)>, WriteError> {
         let all = self.client.call(|qdrant| async move { qdrant.list_collections().await }).await?;
         let served = self.state(&self.served()).await?.map(|state| state.build.fingerprint);
         let mut builds = Vec::new();
@@ -57,21 +57,19 @@ impl QdrantStore {
             let fingerprint = found.name.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix("__"));
             let is_one = |name: &&str| name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
             let Some(fingerprint) = fingerprint.filter(is_one) else { continue };
-            builds.extend(self.state(&self.collection(&Fingerprint::from_stored(fingerprint))).await?);
+            let Some(state) = self.state(&self.collection(&Fingerprint::from_stored(fingerprint))).await?
+            else {
+                continue;
+            };
+            let role = match &state.build.served_at {
+                _ if served.as_ref() == Some(&state.build.fingerprint) => Role::Serving,
+                Some(_) => Role::Kept,
+                None => Role::Filling,
+            };
+            builds.push((role, state));
         }
-        let is_served = |state: &State| Some(&state.build.fingerprint) == served.as_ref();
-        builds.sort_by_key(|state| (!is_served(state), state.build.created_at.clone()));
+        builds.sort_by_key(|(role, state)| (*role != Role::Serving, state.build.created_at.clone()));
         Ok(builds)
-    }
-
-    /// Whether a build is served, or was until another one was, or is being filled.
-    pub(crate) async fn role(&self, build: &Build) -> Result<Role, WriteError> {
-        let served = self.state(&self.served()).await?.map(|state| state.build.fingerprint);
-        Ok(match (&build.served_at, served.as_ref() == Some(&build.fingerprint)) {
-            (_, true) => Role::Serving,
-            (Some(_), false) => Role::Kept,
-            (None, false) => Role::Filling,
-        })
     }
 
     /// Makes the collection of a build, and finishes one that was begun to be made. Its own point is
@@ -96,12 +94,7 @@ impl QdrantStore {
                 .field_index_params(params)
         });
         for index in words.chain(numbers) {
-            let index = index.wait(true).build();
-            let made = self.client.call(|qdrant| {
-                let index = index.clone();
-                async move { qdrant.create_field_index(index).await }
-            });
-            made.await?;
+            self.client.index(index.wait(true).build()).await?;
         }
         let build = Build {
             schema: points::SCHEMA,

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lectern_index::qdrant::{Trouble, key, reason, trouble};
+use lectern_index::qdrant::{Trouble, client, key, reason, trouble};
 use qdrant_client::qdrant::{
-    CountPointsBuilder, CreateCollection, DeletePoints, Filter, GetPoints, RetrievedPoint, SetPayloadPoints,
-    UpsertPoints, WriteOrdering, WriteOrderingType,
+    CountPointsBuilder, CreateCollection, CreateFieldIndexCollection, DeletePoints, Filter, GetPoints,
+    RetrievedPoint, SetPayloadPoints, UpsertPoints, WriteOrdering, WriteOrderingType,
 };
 use qdrant_client::{Qdrant, QdrantError};
-use secrecy::ExposeSecret;
 
 use super::lease::{Fence, Right, TAKEN};
 use crate::exit::{Exit, Failure};
@@ -47,20 +46,9 @@ impl Client {
     /// Asks at `url`; nothing is asked yet. `location` is how errors name it.
     pub(crate) fn new(url: &str, location: String, deadline: Duration) -> Result<Self, Failure> {
         let key = key(|name| std::env::var(name).ok()).map_err(Failure::usage)?;
-        let qdrant = Qdrant::from_url(url)
-            .api_key(key.map(|key| key.expose_secret().to_owned()))
-            .timeout(TIMEOUT.min(deadline))
-            .connect_timeout(CONNECT_TIMEOUT)
-            // It prints to stdout.
-            .skip_compatibility_check()
-            .build()
+        let qdrant = client(url, key.as_ref(), TIMEOUT.min(deadline), CONNECT_TIMEOUT)
             .map_err(|error| Failure::usage(format!("{location}: {}", reason(&error))))?;
         Ok(Self { qdrant, location, deadline, fence: None })
-    }
-
-    /// The same with another deadline.
-    pub(super) fn with_deadline(self, deadline: Duration) -> Self {
-        Self { deadline, ..self }
     }
 
     /// The same, for as long as a lease is held.
@@ -122,6 +110,16 @@ impl Client {
             Err(_) if exists().await? => Ok(()),
             made => made.map(drop),
         }
+    }
+
+    /// Makes a payload index, unless there is one.
+    pub(crate) async fn index(&self, field: CreateFieldIndexCollection) -> Result<(), WriteError> {
+        self.call(|qdrant| {
+            let field = field.clone();
+            async move { qdrant.create_field_index(field).await }
+        })
+        .await
+        .map(drop)
     }
 
     /// Writes points.

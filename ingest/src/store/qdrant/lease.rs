@@ -126,7 +126,8 @@ impl Lease {
         self.held.fence.clone()
     }
 
-    /// Fails where it is not ours any more: asked right before something becomes visible.
+    /// Fails where it is not ours any more: asked right before something becomes visible, since the
+    /// clock that the fence reads stands still while a machine is suspended.
     pub(super) async fn check(&self) -> Result<(), WriteError> {
         match self.held.renew().await? {
             None => Ok(()),
@@ -160,13 +161,8 @@ impl Held {
         for (field, kind) in
             [("holder", FieldType::Keyword), ("run", FieldType::Keyword), ("until", FieldType::Integer)]
         {
-            let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true).build();
-            self.client
-                .call(|qdrant| {
-                    let index = index.clone();
-                    async move { qdrant.create_field_index(index).await }
-                })
-                .await?;
+            let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true);
+            self.client.index(index.build()).await?;
         }
         Ok(())
     }
@@ -231,16 +227,24 @@ impl Held {
             return Ok(None);
         }
         self.fence.lost.store(true, Ordering::Relaxed);
-        let until = payload.get("until").and_then(Value::as_integer).unwrap_or_default();
-        let until = DateTime::from_timestamp(until, 0).unwrap_or_default();
-        Ok(Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)))
+        let until = payload.get("until").and_then(Value::as_integer);
+        match until.and_then(|until| DateTime::from_timestamp(until, 0)) {
+            Some(until) => Ok(Some(until.to_rfc3339_opts(SecondsFormat::Secs, true))),
+            None if payload.is_empty() => Err(self.client.failure(TAKEN)),
+            None => Err(self.client.failure(format!(
+                "cannot be written: the collection {} is not Lectern's, and it keeps there who writes; choose another index.collection, or move that away",
+                self.collection
+            ))),
+        }
     }
 
     /// Prolongs it until it is lost.
     async fn keep(self) {
         loop {
             tokio::time::sleep(RENEWED).await;
-            if let Ok(Some(_)) = self.renew().await {
+            // Where it cannot be asked for it may be ours still.
+            let _ = self.renew().await;
+            if self.fence.lost.load(Ordering::Relaxed) {
                 return;
             }
         }
