@@ -63,6 +63,19 @@ fn shared() -> Option<&'static str> {
     shared.as_ref().map(|shared| shared.url.as_str())
 }
 
+/// A Qdrant without keys: that of all tests, or one that is started where that has keys.
+fn keyless() -> Option<&'static str> {
+    static OWN: OnceLock<Option<Qdrant>> = OnceLock::new();
+    if std::env::var_os("LECTERN_TEST_QDRANT_API_KEY").is_none() {
+        return shared();
+    }
+    let own = OWN.get_or_init(|| Qdrant::start(&[]).inspect(Qdrant::ends_with_the_tests)).as_ref();
+    if own.is_none() {
+        eprintln!("skipped: Qdrant has keys, and LECTERN_TEST_QDRANT_BIN is not set");
+    }
+    own.map(|own| own.url().leak() as &str)
+}
+
 /// The port, where a URL is one of this machine.
 fn local_port(url: &str) -> Option<u16> {
     url.strip_prefix("http://127.0.0.1:")?.parse().ok()

@@ -157,12 +157,28 @@ fn a_failing_document_keeps_its_version_and_drafts_are_left_out() {
 }
 
 #[test]
+fn sources_that_are_first_published_together_are_all_served() {
+    for _ in 0..4 {
+        on_each(|place, workspace| {
+            let source = |i| format!("[[source]]\nname = \"s{i}\"\nfolder = \"docs\"\n");
+            let settings: String = (0..12).map(source).collect();
+            std::fs::write(workspace.root().join("lectern.toml"), settings).expect("a file");
+            workspace.write("a.md", "# A\n\ntext\n");
+            let (code, out, error) = workspace.run(&["sync"]);
+            assert_eq!(code, 0, "{place}: {out}{error}");
+            assert_eq!(workspace.export().lines().count(), 12, "{place}");
+        });
+    }
+}
+
+#[test]
 fn other_settings_fill_a_build_beside_the_one_that_is_served() {
     on_each(|place, workspace| {
         let source = |name: &str| format!("[[source]]\nname = \"{name}\"\nfolder = \"docs\"\n");
         std::fs::write(workspace.root().join("lectern.toml"), source("a") + &source("b")).expect("a file");
         fill(&workspace, 6);
-        assert_eq!(workspace.run(&["sync"]).0, 0);
+        let (code, out, error) = workspace.run(&["sync"]);
+        assert_eq!(code, 0, "{place}: {out}{error}");
         let old = workspace.export();
         // b cannot be read: the new build lacks it, so the old one is served on.
         let shorter = ["--set", "chunk.max_tokens=40"];

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::contract::{ask, fill, paths};
 use super::server::{Qdrant, wait};
-use super::{Collections, shared};
+use super::{Collections, keyless};
 use crate::ingest::workspace::Workspace;
 use crate::programs::Server;
 
@@ -77,9 +77,7 @@ fn what_cannot_be_a_key_is_refused_and_not_shown() {
 
 #[test]
 fn without_a_key_serve_warns() {
-    let Some(url) = shared().filter(|_| std::env::var("LECTERN_TEST_QDRANT_API_KEY").is_err()) else {
-        return;
-    };
+    let Some(url) = keyless() else { return };
     let collections = Collections::at(url);
     let workspace = Workspace::new(&[("a.md", "# A\n\ntext\n")]).with_index(collections.index());
     workspace.synced(&[]);

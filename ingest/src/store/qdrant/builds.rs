@@ -114,17 +114,15 @@ impl QdrantStore {
     /// Refuses a name that is taken by something that is not Lectern's.
     async fn refuse_taken(&self) -> Result<(), WriteError> {
         let name = &self.name;
+        // Before the aliases, of which it may be one: another source may make it in between.
+        let exists = self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await?;
         let aliases = self.client.call(|qdrant| async move { qdrant.list_aliases().await }).await?.aliases;
         match aliases.into_iter().find(|alias| alias.alias_name == *name) {
             Some(alias) if alias.collection_name.starts_with(&format!("{name}__")) => Ok(()),
             Some(alias) => Err(self
                 .taken(&format!("{name} is an alias of {}, which is not Lectern's", alias.collection_name))),
-            None => {
-                match self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await? {
-                    true => Err(self.taken(&format!("{name} is a collection of somebody else"))),
-                    false => Ok(()),
-                }
-            }
+            None if exists => Err(self.taken(&format!("{name} is a collection of somebody else"))),
+            None => Ok(()),
         }
     }
 

@@ -227,9 +227,11 @@ impl Held {
             return Ok(None);
         }
         self.fence.lost.store(true, Ordering::Relaxed);
-        let until = payload.get("until").and_then(Value::as_integer);
-        match until.and_then(|until| DateTime::from_timestamp(until, 0)) {
-            Some(until) => Ok(Some(until.to_rfc3339_opts(SecondsFormat::Secs, true))),
+        match payload.get("until").and_then(Value::as_integer) {
+            Some(until) => {
+                let until = DateTime::from_timestamp(until, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+                Ok(Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)))
+            }
             None if payload.is_empty() => Err(self.client.failure(TAKEN)),
             None => Err(self.client.failure(format!(
                 "cannot be written: the collection {} is not Lectern's, and it keeps there who writes; choose another index.collection, or move that away",
