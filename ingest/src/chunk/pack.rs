@@ -151,7 +151,8 @@ impl Document<'_> {
     }
 
     /// What belongs together stays so at the cost of the breadcrumb: moves an end that would part
-    /// it to the next break that does not, if all of that is within the cap.
+    /// it to the next break that does not, if all of that is within the cap; else to one that parts
+    /// only what is over the cap anyway, if there is one.
     fn squeezed(&self, from: usize, end: usize, run: &Run, breaks: &Breaks) -> usize {
         let (mut last, mut at) = (end, end);
         while at < run.to && breaks.sticky(at) {
@@ -159,7 +160,9 @@ impl Document<'_> {
             if self.units.tokens(from, at) > self.room {
                 break;
             }
-            last = at;
+            if breaks.parts(last) || !breaks.parts(at) {
+                last = at;
+            }
         }
         last
     }

@@ -164,3 +164,11 @@ fn white_space_before_the_first_block_is_no_line_of_its_own() {
         check(&text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn an_introduction_in_a_list_is_not_parted_for_the_one_of_the_list() {
+    let text = "\n# \\\\\\\\<!-\\\\[\\\\\\\\\\q\n\0  >d\n[  e\n- a\n  - b  -b\n\n  \\B\nt\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}=e\x14\0\0Rt$#]  t";
+    for cap in 16..40 {
+        check(text, cap, 0, "cl100k_base");
+    }
+}
