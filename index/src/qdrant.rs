@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use qdrant_client::qdrant::{DeletePointsBuilder, PointId, PointsIdsList};
@@ -17,6 +17,7 @@ use qdrant_client::{Qdrant, QdrantError};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::document::{Document, SourceName};
+use crate::head::Head;
 use crate::search::{Filter, Found, Publications, ReadError, Search, SearchIndex, Status, StoredDocument};
 
 mod collection;
@@ -36,8 +37,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a search is begun again because a generation was published or the connection broke.
-const TRIES: usize = 5;
+/// For how long a call is begun again because a generation was published or the connection broke.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An index in Qdrant, opened for reading.
 pub struct QdrantIndex {
@@ -45,16 +46,16 @@ pub struct QdrantIndex {
     location: String,
     /// What was served when it was last asked.
     state: RwLock<Option<Arc<State>>>,
-    /// The documents of one state.
-    listing: RwLock<Option<Arc<Listing>>>,
+    /// The documents of each source, of one publication of it.
+    listing: RwLock<HashMap<SourceName, Arc<Listing>>>,
     /// Whether nobody is to be warned (any more) that the key could write.
     proven: AtomicBool,
 }
 
-/// The documents of a state, by source and path: Qdrant has no order of texts.
+/// The documents of a source, by path: Qdrant has no order of texts.
 struct Listing {
     of: Publications,
-    documents: Vec<(SourceName, String, PointId)>,
+    documents: Vec<(String, PointId)>,
 }
 
 /// The key in the environment, if there is one. Fails, without showing it, where it cannot be one.
@@ -173,42 +174,54 @@ impl QdrantIndex {
         }
     }
 
-    /// The documents of `state`, read again where they are those of another one.
-    async fn list(&self, state: &State) -> Result<Arc<Listing>, ReadError> {
-        let of = status(state).publications();
-        let known = self.listing.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.filter(|known| known.of == of) {
-            return Ok(known);
-        }
+    /// The documents of each of `sources`, read again where they are those of another publication.
+    async fn list(&self, state: &State, sources: &[&Head]) -> Result<Vec<Arc<Listing>>, ReadError> {
         let build = self.collection(state);
-        let mut documents = Vec::new();
-        for (source, generation, _) in &of.1 {
-            let paths = build.paths(source, *generation).await.map_err(|error| self.error(&error))?;
-            documents.extend(paths.into_iter().map(|(path, id)| (source.clone(), path, id)));
+        let mut listings = Vec::new();
+        for head in sources {
+            let of = publications(state, &[*head]);
+            let known =
+                self.listing.read().unwrap_or_else(PoisonError::into_inner).get(&head.source).cloned();
+            if let Some(known) = known.filter(|known| known.of == of) {
+                listings.push(known);
+                continue;
+            }
+            let paths = build.paths(&head.source, head.generation).await;
+            let mut documents = paths.map_err(|error| self.error(&error))?;
+            documents.sort_by(|a, b| a.0.cmp(&b.0));
+            let listing = Arc::new(Listing { of, documents });
+            let mut known = self.listing.write().unwrap_or_else(PoisonError::into_inner);
+            if known.len() > state.heads.len() {
+                known.clear();
+            }
+            known.insert(head.source.clone(), listing.clone());
+            listings.push(listing);
         }
-        documents.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-        let listing = Arc::new(Listing { of, documents });
-        *self.listing.write().unwrap_or_else(PoisonError::into_inner) = Some(listing.clone());
-        Ok(listing)
+        Ok(listings)
     }
 
-    /// Reads, in several calls, what is whole under one state: again where another one is served by
-    /// then, since what ended with a generation is deleted some time after it.
-    async fn whole<T, F>(&self, read: impl Fn(Arc<State>) -> F) -> Result<T, ReadError>
+    /// Reads, in several calls, what is whole under one state: again where one of the sources that
+    /// pass `filter` was published by then, since what ended with a generation is deleted some time
+    /// after it.
+    async fn whole<T, F>(&self, filter: &Filter, read: impl Fn(Arc<State>) -> F) -> Result<T, ReadError>
     where
         F: Future<Output = Result<T, ReadError>>,
     {
+        let of = |state: &State| publications(state, &query::sources(state, filter));
+        let started = Instant::now();
         let mut state = self.read_state().await?;
-        for _ in 0..TRIES {
+        loop {
             let answer = read(state.clone()).await;
             let now = self.read_state().await?;
-            if status(&now).publications() == status(&state).publications() {
+            if of(&now) == of(&state) {
                 return answer;
+            }
+            if started.elapsed() > PATIENCE {
+                let reason = "generations are published faster than they can be read".into();
+                return Err(ReadError::Unreadable { location: self.location.clone(), reason });
             }
             state = now;
         }
-        let reason = "generations are published faster than they can be read".into();
-        Err(ReadError::Unreadable { location: self.location.clone(), reason })
     }
 
     /// The collection of a state.
@@ -218,19 +231,20 @@ impl QdrantIndex {
 
     /// Searches as if `state` were served.
     async fn ask(&self, state: &State, search: &Search) -> Result<query::Answer, ReadError> {
-        let paths = self.paths(state, search.filter.path_prefix.as_deref()).await?;
+        let paths = self.paths(state, &search.filter).await?;
         let queries = query::Queries::new(self.served.name(), state, search, paths);
         queries.ask(&self.served).await.map_err(|error| self.error(&error))
     }
 
     /// The paths that begin with `prefix`, where that is no whole folder, which Qdrant can match.
-    async fn paths(&self, state: &State, prefix: Option<&str>) -> Result<Option<Vec<String>>, ReadError> {
+    async fn paths(&self, state: &State, filter: &Filter) -> Result<Option<Vec<String>>, ReadError> {
+        let prefix = filter.path_prefix.as_deref();
         let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty() && !prefix.ends_with('/')) else {
             return Ok(None);
         };
-        let listing = self.list(state).await?;
-        let paths = listing.documents.iter().map(|(_, path, _)| path).filter(|path| path.starts_with(prefix));
-        Ok(Some(paths.cloned().collect()))
+        let listings = self.list(state, &query::sources(state, filter)).await?;
+        let paths = listings.iter().flat_map(|listing| &listing.documents).map(|(path, _)| path);
+        Ok(Some(paths.filter(|path| path.starts_with(prefix)).cloned().collect()))
     }
 }
 
@@ -247,12 +261,14 @@ impl SearchIndex for QdrantIndex {
         };
         let reason = "generations are published faster than they can be searched".into();
         let mut failed = ReadError::Unreadable { location: self.location.clone(), reason };
-        for _ in 0..TRIES {
+        let of = |state: &State| publications(state, &query::sources(state, &search.filter));
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
             let now = match self.ask(&state, search).await {
                 Ok(asked) => {
                     let now = self.checked(asked.state)?;
-                    let status = status(&now);
-                    if status.publications() == self::status(&state).publications() {
+                    if of(&now) == of(&state) {
+                        let status = status(&now);
                         return Ok(Found { lexical: asked.lexical, dense: asked.dense, status });
                     }
                     Arc::new(now)
@@ -277,7 +293,7 @@ impl SearchIndex for QdrantIndex {
     }
 
     async fn document(&self, source: &SourceName, path: &str) -> Result<Option<StoredDocument>, ReadError> {
-        self.whole(|state: Arc<State>| async move {
+        self.whole(&of_source(source), |state: Arc<State>| async move {
             let Some(head) = state.head(source) else { return Ok(None) };
             self.collection(&state).document(head, path).await.map_err(|error| self.error(&error))
         })
@@ -285,7 +301,7 @@ impl SearchIndex for QdrantIndex {
     }
 
     async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
-        self.whole(|state: Arc<State>| async move {
+        self.whole(&of_source(source), |state: Arc<State>| async move {
             let Some(head) = state.head(source).filter(|_| state.build.embedder.is_some()) else {
                 return Ok(Vec::new());
             };
@@ -302,21 +318,19 @@ impl SearchIndex for QdrantIndex {
         after: Option<&(SourceName, String)>,
         limit: usize,
     ) -> Result<Vec<Document>, ReadError> {
-        self.whole(|state: Arc<State>| async move {
-            let listing = self.list(&state).await?;
+        self.whole(filter, |state: Arc<State>| async move {
+            // By name, as heads are.
             let sources = query::sources(&state, filter);
+            let listings = self.list(&state, &sources).await?;
             let prefix = filter.path_prefix.as_deref().unwrap_or_default();
-            let page = listing
-                .documents
-                .iter()
-                .filter(|(source, path, _)| {
-                    after.is_none_or(|after| (source, path) > (&after.0, &after.1))
-                        && path.starts_with(prefix)
-                        && sources.iter().any(|head| head.source == *source)
-                })
-                .take(limit);
-            let page: Vec<_> = page.collect();
-            let ids = page.iter().map(|(_, _, id)| id.clone()).collect();
+            let all = sources.iter().zip(&listings).flat_map(|(head, listing)| {
+                listing.documents.iter().map(|(path, id)| (&head.source, path, id))
+            });
+            let page = all.filter(|(source, path, _)| {
+                after.is_none_or(|after| (*source, *path) > (&after.0, &after.1)) && path.starts_with(prefix)
+            });
+            let page: Vec<_> = page.take(limit).collect();
+            let ids = page.iter().map(|(_, _, id)| (*id).clone()).collect();
             let documents =
                 self.collection(&state).documents(ids).await.map_err(|error| self.error(&error))?;
             let mut found: HashMap<(SourceName, String), Document> = documents
@@ -325,11 +339,20 @@ impl SearchIndex for QdrantIndex {
                 .collect();
             Ok(page
                 .iter()
-                .filter_map(|(source, path, _)| found.remove(&(source.clone(), path.clone())))
+                .filter_map(|(source, path, _)| found.remove(&((*source).clone(), (*path).clone())))
                 .collect())
         })
         .await
     }
+}
+
+fn of_source(source: &SourceName) -> Filter {
+    Filter { source: Some(source.clone()), ..Filter::default() }
+}
+
+/// What decides the documents of some sources of a state.
+fn publications(state: &State, heads: &[&Head]) -> Publications {
+    crate::search::publications(Some(&state.build.fingerprint), heads.iter().copied())
 }
 
 fn status(state: &State) -> Status {

@@ -151,9 +151,17 @@ impl Status {
     /// What decides the documents that are served: the build, and which publication each source is at.
     /// Equal before and after, and what was read in between is of one state.
     pub fn publications(&self) -> Publications {
-        let of_head = |head: &Head| (head.source.clone(), head.generation, head.indexed_at.clone());
-        (self.fingerprint.clone(), self.heads.iter().map(of_head).collect())
+        publications(self.fingerprint.as_ref(), self.heads.iter())
     }
+}
+
+/// What decides the documents of the sources that have these heads, in the build of `fingerprint`.
+pub(crate) fn publications<'a>(
+    fingerprint: Option<&Fingerprint>,
+    heads: impl Iterator<Item = &'a Head>,
+) -> Publications {
+    let of_head = |head: &Head| (head.source.clone(), head.generation, head.indexed_at.clone());
+    (fingerprint.cloned(), heads.map(of_head).collect())
 }
 
 /// Why an index could not be read.

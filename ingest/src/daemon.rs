@@ -230,7 +230,8 @@ impl Daemon {
     /// syncs it is closed and unlocked, so that commands can be run beside the daemon.
     async fn open(&self) -> Result<Arc<Open>, Failure> {
         let mut shared = self.open.lock().await;
-        if let Some(open) = shared.upgrade() {
+        // Where another machine took over, the lock says so until those that still try have ended.
+        if let Some(open) = shared.upgrade().filter(|open| !open.store.is_lost()) {
             return Ok(open);
         }
         let (store, lock) = Place::of(&self.config)?.open(Access::Make).await?;

@@ -2,7 +2,7 @@
 //! process, so a sync after a kill just runs.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::exit::{Exit, Failure};
@@ -39,17 +39,16 @@ impl Lock {
         }
     }
 
-    /// The name of whoever has this file, the same each time: it stands in the file.
+    /// The name of whoever has this lock, the same for each process that takes it after another: the
+    /// file, and the boot of the system that keeps the lock. A copy of the file has another name, and
+    /// so has the same file on another machine, where the lock says nothing about this one.
     pub fn holder(&self) -> std::io::Result<String> {
-        let mut name = String::new();
-        (&self.0).rewind()?;
-        (&self.0).read_to_string(&mut name)?;
-        if name.trim().is_empty() {
-            name = uuid::Uuid::now_v7().to_string();
-            (&self.0).write_all(name.as_bytes())?;
-            self.0.sync_all()?;
-        }
-        Ok(name.trim().to_owned())
+        let file = self.0.metadata()?;
+        Ok(match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+            Ok(boot) => format!("{}:{}:{}", boot.trim(), file.dev(), file.ino()),
+            // Nobody's: what a killed process held ends by itself.
+            Err(_) => uuid::Uuid::now_v7().to_string(),
+        })
     }
 }
 
@@ -66,6 +65,13 @@ mod tests {
         let name = first.holder().expect("a name");
         drop(first);
         let again = Lock::take(&index).expect("nobody holds it any more");
-        assert_eq!(again.holder().expect("a name"), name);
+        if cfg!(target_os = "linux") {
+            assert_eq!(again.holder().expect("a name"), name);
+        }
+        let copy = folder.path().join("copy.db");
+        std::fs::copy(folder.path().join("lectern.db.lock"), folder.path().join("copy.db.lock"))
+            .expect("a copy");
+        let copy = Lock::take(&copy).expect("nobody holds it");
+        assert_ne!(copy.holder().expect("a name"), name);
     }
 }

@@ -172,6 +172,8 @@ impl<'a> Writer<'a> {
             chunk: index.chunk,
             // Sources that did not come are to be served on.
             required: None,
+            // They are as old as they are.
+            fresh: false,
             held: false,
         });
         Ok(())

@@ -61,7 +61,7 @@ pub fn spec(
     };
     let embedder = embedder.map(|embedder| (embedder.id().clone(), embedder.dimensions()));
     let fingerprint = Fingerprint::of(embedder.as_ref().map(|(id, _)| id), &chunk);
-    BuildSpec { fingerprint, embedder, chunk, required, held: config.sync.canary.is_some() }
+    BuildSpec { fingerprint, embedder, chunk, required, fresh: true, held: config.sync.canary.is_some() }
 }
 
 /// Runs `sync` and says how it ended. Every failure is in the report.

@@ -71,6 +71,9 @@ pub struct BuildSpec {
     /// The sources that a new build must hold before it is switched to; `None` where the run cannot
     /// know them all, and every source that is served now counts.
     pub required: Option<Vec<SourceName>>,
+    /// Whether a source counts only where it was looked at no earlier than what is served of it: a build
+    /// that was left behind holds sources as they were then.
+    pub fresh: bool,
     /// Never switch to the build by publishing: something else decides about it. The first build is
     /// served at once all the same.
     pub held: bool,

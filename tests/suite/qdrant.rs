@@ -8,6 +8,7 @@ mod agree;
 mod cluster;
 mod contract;
 mod copy;
+mod cut;
 mod daemon;
 mod down;
 mod faults;

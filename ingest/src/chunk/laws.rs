@@ -150,9 +150,6 @@ impl Case<'_> {
                 .iter()
                 .find(|block| block.kind == "heading" && block.depth == 0 && self.end_of(block) == end);
             let Some(heading) = last else { continue };
-            if self.shares_lines(heading.start, pair[1].start_byte as usize) {
-                continue;
-            }
             if (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
                 continue;
             }
@@ -160,6 +157,9 @@ impl Case<'_> {
                 continue;
             }
             let next = self.first_of(blocks, &pair[1]);
+            if self.shares_lines(heading.start, pair[1].start_byte as usize + next.len()) {
+                continue;
+            }
             let together = [&pair[0].searchable(), next].concat();
             assert!(
                 (self.count)(&together) > self.cap as usize,

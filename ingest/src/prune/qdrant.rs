@@ -1,5 +1,7 @@
 //! Pruning an index in Qdrant.
 
+use std::collections::BTreeSet;
+
 use lectern_index::config::Config;
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
@@ -9,10 +11,10 @@ use qdrant_client::qdrant::{DeleteCollectionBuilder, DeletePointsBuilder, Filter
 use sqlx::SqliteConnection;
 
 use super::Pruned;
-use crate::cli;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::store::WriteError;
 use crate::store::qdrant::{QdrantStore, Role};
+use crate::{cli, ledger};
 
 /// Removes what `options` names. What is removed of Qdrant goes first: a run that is cut short finds
 /// the ledger as it was, and is run again.
@@ -44,14 +46,22 @@ pub(super) async fn rollback(store: &QdrantStore) -> Result<Option<String>, Writ
     Ok(Some(build.fingerprint.to_string()))
 }
 
-async fn builds(store: &QdrantStore, current: &Fingerprint) -> Result<Vec<String>, WriteError> {
+async fn builds(store: &QdrantStore, current: &Fingerprint) -> Result<Vec<String>, Failure> {
     let mut removed = Vec::new();
-    for (role, State { build, .. }) in store.builds().await? {
+    let builds = store.builds().await?;
+    if builds.iter().all(|(role, _)| *role != Role::Serving) {
+        return Err(Failure::new(
+            Exit::Refused,
+            "no build is served, so --builds could remove the one that was: run `lectern-ingest sync`, which serves a complete one, then prune; nothing was removed",
+        ));
+    }
+    for (role, State { build, .. }) in builds {
         match role {
             Role::Serving => continue,
             Role::Filling if build.fingerprint == *current => continue,
             Role::Filling | Role::Kept => {}
         }
+        store.check_lease().await?;
         let collection = store.collection(&build.fingerprint);
         let delete = DeleteCollectionBuilder::new(collection.name()).build();
         let deleted = store.client().call(|qdrant| {
@@ -71,12 +81,18 @@ async fn builds(store: &QdrantStore, current: &Fingerprint) -> Result<Vec<String
 
 async fn sources(store: &QdrantStore, config: &Config) -> Result<Vec<SourceName>, WriteError> {
     let builds = store.builds().await?;
-    let mut gone: Vec<SourceName> =
-        builds.iter().flat_map(|(_, state)| &state.heads).map(|head| head.source.clone()).collect();
-    gone.sort();
-    gone.dedup();
+    let failed = |error| store.ledger().error(error);
+    // Of those whose removal was cut short only the ledger knows.
+    let mut db = store.ledger().pool().acquire().await.map_err(failed)?;
+    let mut gone = BTreeSet::new();
+    for (_, State { build, heads }) in &builds {
+        gone.extend(heads.iter().map(|head| head.source.clone()));
+        gone.extend(ledger::sources(&mut db, &build.fingerprint).await.map_err(failed)?);
+    }
+    drop(db);
     gone.retain(|name| config.source.iter().all(|settings| settings.name != *name));
     for name in &gone {
+        store.check_lease().await?;
         for (_, state) in &builds {
             let collection = store.collection(&state.build.fingerprint);
             // The head first: from then on nobody is shown a part of the source.
@@ -90,7 +106,7 @@ async fn sources(store: &QdrantStore, config: &Config) -> Result<Vec<SourceName>
         super::forget_source(&mut db, name).await.map_err(|error| store.ledger().error(error))?;
         db.commit().await.map_err(|error| store.ledger().error(error))?;
     }
-    Ok(gone)
+    Ok(gone.into_iter().collect())
 }
 
 /// Forgets the vectors and summaries of texts that no build has; returns how many.

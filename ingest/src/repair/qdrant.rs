@@ -54,11 +54,22 @@ pub(super) async fn mend(
                 recount(store, build, head).await?;
             }
         }
+        let mut gone = Vec::new();
         for difference in &findings.differences {
-            // Nothing of it can be read: it is indexed again.
-            again.extend(difference.source.clone().filter(|source| state.head(source).is_none()));
+            let Some(source) = difference.source.clone().filter(|source| state.head(source).is_none()) else {
+                continue;
+            };
+            match difference.kind {
+                // Whether it is to be there again is for the next sync to say.
+                Kind::Ledger => gone.push(source),
+                // Nothing of it can be read: it is indexed again.
+                _ => again.extend([source]),
+            }
         }
         let mut db = store.ledger().pool().begin().await.map_err(failed)?;
+        for source in gone {
+            ledger::forget(&mut db, &build.fingerprint, &source).await.map_err(failed)?;
+        }
         if let (true, Some(embedder), Some(dimensions)) =
             (has(Kind::Vector), &build.embedder, build.dimensions)
         {

@@ -87,8 +87,11 @@ impl Place {
             return Ok((Store::Sqlite(store), lock));
         };
         // A ledger can be lost: whoever writes makes a new one, whoever reads does without.
-        let mut store =
-            QdrantStore::open_read(url, collection, SqliteStore::open_dry(&file).await?, &self.settings)?;
+        let ledger = match &lock {
+            Some(_) => SqliteStore::in_memory(&file).await?,
+            None => SqliteStore::open_dry(&file).await?,
+        };
+        let mut store = QdrantStore::open_read(url, collection, ledger, &self.settings)?;
         if matches!(access, Access::Read | Access::Existing) && store.builds().await?.is_empty() {
             return Err(Failure::new(
                 Exit::IndexDown,
@@ -122,6 +125,11 @@ impl Store {
             Self::Sqlite(store) => store,
             Self::Qdrant(store) => store.ledger(),
         }
+    }
+
+    /// Whether another machine took over what is open here.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Qdrant(store) if store.is_lost())
     }
 
     /// Ends the work on it.

@@ -36,8 +36,8 @@ mod record;
 mod stage;
 
 use client::Client;
-use lease::Lease;
 pub use lease::release;
+use lease::{Lease, Right};
 
 /// What a build is to readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct QdrantStore {
     settings: IndexSettings,
     /// The right to write; where there is none, nothing is written.
     lease: Option<Lease>,
+    /// Held while a build is looked for and made.
+    making: tokio::sync::Mutex<()>,
     /// Whether it was said that a collection was made under other settings.
     warned: AtomicBool,
 }
@@ -89,7 +91,8 @@ impl QdrantStore {
     ) -> Result<Self, Failure> {
         let client = Client::new(url, format!("{url}/{name}"), deadline)?;
         let (name, settings) = (name.into(), settings.clone());
-        Ok(Self { client, name, ledger, settings, lease: None, warned: AtomicBool::new(false) })
+        let (making, warned) = (tokio::sync::Mutex::default(), AtomicBool::new(false));
+        Ok(Self { client, name, ledger, settings, lease: None, making, warned })
     }
 
     /// Opens the index for writing, which `lock`, that of the ledger, allows. Exit code 7 where
@@ -121,6 +124,19 @@ impl QdrantStore {
             lease.release().await;
         }
         self.ledger.close().await;
+    }
+
+    /// Fails where another machine took over. Asked right before something is done that readers see.
+    pub(crate) async fn check_lease(&self) -> Result<(), WriteError> {
+        match &self.lease {
+            Some(lease) => lease.check().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether another machine took over.
+    pub fn is_lost(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| matches!(lease.fence().right(), Right::Lost))
     }
 
     /// Qdrant itself.
@@ -169,6 +185,8 @@ fn deadline(settings: &IndexSettings) -> Duration {
 impl IndexWriter for QdrantStore {
     async fn begin(&self, spec: &BuildSpec, source: &SourceName) -> Result<Begun, WriteError> {
         let collection = self.collection(&spec.fingerprint);
+        // One source of a run makes it.
+        let making = self.making.lock().await;
         let mut state = self.state(&collection).await?;
         match &state {
             _ if self.lease.is_none() => {}
@@ -178,6 +196,7 @@ impl IndexWriter for QdrantStore {
                 state = self.state(&collection).await?;
             }
         }
+        drop(making);
         let of = |heads: &[Head]| heads.iter().find(|head| head.source == *source).cloned();
         let head = state.as_ref().and_then(|state| of(&state.heads));
         if self.lease.is_some() {
@@ -228,12 +247,21 @@ impl IndexWriter for QdrantStore {
                 )));
             }
         }
-        let removed_chunks = self.replace(begun, publication, name, old).await?;
+        let removed = self.replace(begun, publication, name, old).await?;
         let (documents, chunks) = self.counts(name, source, old + 1).await?;
-        let head = publication.head(source, old + 1, documents, chunks);
-        if let Some(lease) = &self.lease {
-            lease.check().await?;
+        let before = begun.head.as_ref().map_or((0, 0), |head| (head.documents, head.chunks));
+        let staged = &publication.staged;
+        let added = staged.iter().map(|(.., ids)| ids.len() as u64).sum::<u64>();
+        let expected = (before.0 + staged.len() as u64, before.1 + added);
+        if (documents + removed.0, chunks + removed.1) != expected {
+            return Err(self.client.failure(format!(
+                "has {documents} documents and {chunks} chunks of source {source} where {} and {} were to be published: somebody else writes it, nothing was published; run the sync again",
+                expected.0.saturating_sub(removed.0),
+                expected.1.saturating_sub(removed.1)
+            )));
         }
+        let head = publication.head(source, old + 1, documents, chunks);
+        self.check_lease().await?;
         self.write_head(name, &head).await?;
         let mut db = self.ledger.pool().begin().await.map_err(|error| self.ledger.error(error))?;
         let recorded =
@@ -245,7 +273,7 @@ impl IndexWriter for QdrantStore {
             generation: head.generation,
             documents,
             chunks,
-            removed_chunks,
+            removed_chunks: removed.1,
             serving: waiting_for.is_empty(),
             waiting_for,
         })

@@ -132,7 +132,7 @@ impl SqliteStore {
         let Some((_, served)) = served(&mut db).await?.filter(|(served, _)| *served != build) else {
             return Ok(None);
         };
-        let lacking = lacking(&mut db, build, spec.required.as_deref()).await?;
+        let lacking = lacking(&mut db, build, spec).await?;
         Ok(lacking.is_empty().then_some(served))
     }
 
@@ -231,7 +231,7 @@ impl SqliteStore {
             .bind(begun.source.as_str())
             .execute(&mut *db)
             .await?;
-        switch(&mut db, begun.build, begun.spec.required.as_deref(), begun.spec.held).await?;
+        switch(&mut db, begun.build, &begun.spec).await?;
         db.commit().await
     }
 
@@ -257,7 +257,7 @@ impl SqliteStore {
         let head = publication.head(source, old + 1, documents, chunks);
         write_head(&mut db, build, &head).await?;
         ledger::record(&mut db, &begun.spec.fingerprint, source, head.generation, publication).await?;
-        let waiting_for = switch(&mut db, build, begun.spec.required.as_deref(), begun.spec.held).await?;
+        let waiting_for = switch(&mut db, build, &begun.spec).await?;
         db.commit().await?;
         Ok(Published {
             generation: head.generation,

@@ -43,14 +43,19 @@ pub(crate) async fn verify(store: &QdrantStore) -> Result<Findings, WriteError> 
         let mut db = store.ledger().pool().acquire().await.map_err(|error| store.ledger().error(error))?;
         let known = crate::ledger::sources(&mut db, &state.build.fingerprint).await;
         for name in known.map_err(|error| store.ledger().error(error))? {
-            if state.head(&name).is_none() {
-                findings.add(
-                    Some(&name),
-                    None,
-                    Kind::Head,
-                    "the ledger knows it, the index has no head of it",
-                );
+            if state.head(&name).is_some() {
+                continue;
             }
+            let collection = store.collection(&state.build.fingerprint);
+            let left = store.client().count(collection.name(), Filter::must([points::of(&name)])).await?;
+            let (kind, reason) = match left {
+                0 => (
+                    Kind::Ledger,
+                    "the ledger knows it, the index has nothing of it: it was pruned, or is lost",
+                ),
+                _ => (Kind::Head, "the ledger knows it, the index has no head of it"),
+            };
+            findings.add(Some(&name), None, kind, reason);
         }
         drop(db);
         for head in &state.heads {

@@ -172,6 +172,33 @@ fn sources_that_are_first_published_together_are_all_served() {
 }
 
 #[test]
+fn a_build_that_was_left_behind_is_served_only_when_it_has_caught_up() {
+    on_each(|place, workspace| {
+        let source = |name: &str| format!("[[source]]\nname = \"{name}\"\nfolder = \"docs/{name}\"\n");
+        std::fs::write(workspace.root().join("lectern.toml"), source("a") + &source("b")).expect("a file");
+        ["a", "b"].iter().for_each(|name| workspace.write(&format!("{name}/page.md"), page(1, 1)));
+        let other = ["sync", "--set", "chunk.max_tokens=200"];
+        assert_eq!(workspace.run(&["sync"]).0, 0);
+        assert_eq!(workspace.run(&other).0, 0);
+        // Times are of seconds.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        workspace.write("b/page.md", "# B\n\nzebrafish\n");
+        assert_eq!(workspace.run(&other).0, 0);
+        assert!(workspace.export().contains("zebrafish"));
+        // The build of the first settings has b as it was, and b cannot be read.
+        std::fs::rename(workspace.docs().join("b"), workspace.root().join("away")).expect("a rename");
+        assert_eq!(workspace.run(&["sync"]).0, 4);
+        assert!(workspace.export().contains("zebrafish"), "{place}: what is served is old");
+        std::fs::rename(workspace.root().join("away"), workspace.docs().join("b")).expect("a rename");
+        assert_eq!(workspace.run(&["sync"]).0, 0);
+        let export = workspace.export();
+        assert!(export.contains("zebrafish"), "{place}");
+        let (code, out, error) = workspace.run(&["status"]);
+        assert!(code == 0 && out.contains("is kept"), "{place}: {out}{error}");
+    });
+}
+
+#[test]
 fn other_settings_fill_a_build_beside_the_one_that_is_served() {
     on_each(|place, workspace| {
         let source = |name: &str| format!("[[source]]\nname = \"{name}\"\nfolder = \"docs\"\n");

@@ -98,13 +98,27 @@ fn double(client: &Qdrant, collection: &str, which: Filter) -> Result<(), Qdrant
     })
 }
 
+/// There is one more, as where a machine that is not alone wrote it.
+fn add(client: &Qdrant, collection: &str, which: Filter) -> Result<(), QdrantError> {
+    wait(async {
+        let scroll = ScrollPointsBuilder::new(collection).filter(which).with_payload(true).limit(1);
+        let found = client.scroll(scroll).await?.result;
+        let again = found.into_iter().map(|mut point| {
+            point.payload.insert("path".into(), "another.md".into());
+            PointStruct::new(1, NamedVectors::default(), point.payload)
+        });
+        let again = again.collect::<Vec<_>>();
+        client.upsert_points(UpsertPointsBuilder::new(collection, again).wait(true)).await.map(drop)
+    })
+}
+
 #[test]
 fn what_is_not_whole_when_it_is_published_is_not_published() {
     // The key is taken from the environment, which is that of all tests in this process.
     let Some(url) = keyless() else { return };
     let file = Workspace::with_documents(70);
     file.synced(&[]);
-    let damages: [Damage; 2] = [lose, double];
+    let damages: [Damage; 3] = [lose, double, add];
     for damage in damages {
         let collections = Collections::at(url);
         let workspace = Workspace::with_documents(70).with_index(collections.index());

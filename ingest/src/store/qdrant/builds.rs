@@ -3,6 +3,7 @@
 use chrono::{SecondsFormat, Utc};
 use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
+use lectern_index::head::Head;
 use lectern_index::made_by;
 use lectern_index::qdrant::points::{self, Build, Point, field};
 use lectern_index::qdrant::{Collection, State, Trouble, trouble};
@@ -12,7 +13,7 @@ use qdrant_client::qdrant::{
     UpsertPointsBuilder, Value,
 };
 
-use super::layout::creation;
+use super::layout::{creation, strictness};
 use super::{QdrantStore, Role};
 use crate::store::{BuildSpec, WriteError};
 
@@ -96,6 +97,12 @@ impl QdrantStore {
         for index in words.chain(numbers) {
             self.client.index(index.wait(true).build()).await?;
         }
+        let strict = strictness(name);
+        let made_strict = self.client.call(|qdrant| {
+            let strict = strict.clone();
+            async move { qdrant.update_collection(strict).await }
+        });
+        made_strict.await?;
         let build = Build {
             schema: points::SCHEMA,
             made_by: made_by::VERSION.into(),
@@ -145,19 +152,22 @@ impl QdrantStore {
         Ok(lacking)
     }
 
-    /// The sources that the build must hold and does not.
+    /// The sources that the build must hold and does not, or not as new as they are served.
     pub(super) async fn lacking(
         &self,
         spec: &BuildSpec,
         served: Option<&State>,
     ) -> Result<Vec<SourceName>, WriteError> {
         let ours = self.state(&self.collection(&spec.fingerprint)).await?;
-        let has =
-            |name: &SourceName| ours.iter().flat_map(|state| &state.heads).any(|head| head.source == *name);
+        let has = |served: &Head| {
+            let head = ours.as_ref().and_then(|state| state.head(&served.source));
+            head.is_some_and(|head| !spec.fresh || head.checked_at >= served.checked_at)
+        };
         // Without a list of its own the run must not lose a source that is served now.
         let required = |name: &SourceName| spec.required.as_ref().is_none_or(|names| names.contains(name));
-        let names = served.into_iter().flat_map(|served| &served.heads).map(|head| &head.source);
-        Ok(names.filter(|name| required(name) && !has(name)).cloned().collect())
+        let heads = served.into_iter().flat_map(|served| &served.heads);
+        let lacking = heads.filter(|head| required(&head.source) && !has(head));
+        Ok(lacking.map(|head| head.source.clone()).collect())
     }
 
     /// Makes the build the one that is served, in one step; the one that was is kept. Refused where
@@ -181,6 +191,7 @@ impl QdrantStore {
         if let Some(old) = &old {
             self.stamp(old).await?;
         }
+        self.check_lease().await?;
         let alias = CreateAliasBuilder::new(name, &self.name).build();
         let moved = self.client.call(|qdrant| {
             let alias = alias.clone();

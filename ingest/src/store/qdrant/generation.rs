@@ -56,7 +56,7 @@ impl QdrantStore {
     }
 
     /// Ends what `publication` takes away, at the generation after `generation`; returns how many
-    /// chunks that are. Fails where what was staged is not what stands in its place then, as where a
+    /// documents and chunks that are. Fails where what was staged is not what stands in its place then, as where a
     /// write of a connection that broke arrives late.
     pub(super) async fn replace(
         &self,
@@ -64,7 +64,7 @@ impl QdrantStore {
         publication: &Publication,
         collection: &str,
         generation: u64,
-    ) -> Result<u64, WriteError> {
+    ) -> Result<(u64, u64), WriteError> {
         let source = &begun.source;
         let staged: HashMap<&str, _> = publication.staged.iter().map(|one| (one.0.as_str(), one)).collect();
         // What is staged replaces whatever stands under its path, even where the ledger had lost it.
@@ -101,8 +101,12 @@ impl QdrantStore {
         }
         let next = Some((generation + 1) as f64);
         let ended = Range { gte: next, lte: next, ..Range::default() };
-        let ended = [points::of(source), points::is("chunk"), Condition::range(field::TO, ended)];
-        self.client.count(collection, Filter::must(ended)).await
+        let mut removed = [0; 2];
+        for (kind, removed) in ["document", "chunk"].into_iter().zip(&mut removed) {
+            let ended = [points::of(source), points::is(kind), Condition::range(field::TO, ended)];
+            *removed = self.client.count(collection, Filter::must(ended)).await?;
+        }
+        Ok(removed.into())
     }
 
     /// Writes a head, unless another writer was there before: the step that readers see.

@@ -9,7 +9,8 @@ use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
     CollectionParams, CreateCollection, CreateCollectionBuilder, Distance, Memory, Modifier,
     ScalarQuantizationBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    StrictModeConfigBuilder, VectorParams, VectorParamsBuilder, VectorsConfigBuilder,
+    StrictModeConfigBuilder, UpdateCollection, UpdateCollectionBuilder, VectorParams, VectorParamsBuilder,
+    VectorsConfigBuilder,
 };
 
 use super::QdrantStore;
@@ -40,13 +41,7 @@ impl QdrantStore {
 pub(super) fn creation(name: &str, spec: &BuildSpec, settings: &IndexSettings) -> CreateCollection {
     let mut sparse = SparseVectorsConfigBuilder::default();
     sparse.add_named_vector_params(TEXT, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
-    let strict = StrictModeConfigBuilder::default()
-        .enabled(true)
-        .max_query_limit(LONGEST_LIST)
-        .unindexed_filtering_retrieve(false)
-        .unindexed_filtering_update(false);
-    let mut create =
-        CreateCollectionBuilder::new(name).sparse_vectors_config(sparse).strict_mode_config(strict);
+    let mut create = CreateCollectionBuilder::new(name).sparse_vectors_config(sparse);
     if let Some((_, dimensions)) = &spec.embedder {
         let mut dense = VectorsConfigBuilder::default();
         // Eight bits of each number are searched, in memory; the best are scored again in full.
@@ -61,6 +56,17 @@ pub(super) fn creation(name: &str, spec: &BuildSpec, settings: &IndexSettings) -
         create = create.shard_number(shards);
     }
     replicated(create, settings).build()
+}
+
+/// What a finished collection refuses. Not before it is: one whose payload indexes are still being made
+/// could not even be asked whether it is finished.
+pub(super) fn strictness(name: &str) -> UpdateCollection {
+    let strict = StrictModeConfigBuilder::default()
+        .enabled(true)
+        .max_query_limit(LONGEST_LIST)
+        .unindexed_filtering_retrieve(false)
+        .unindexed_filtering_update(false);
+    UpdateCollectionBuilder::new(name).strict_mode_config(strict).build()
 }
 
 /// A collection with the copies that the settings ask for.

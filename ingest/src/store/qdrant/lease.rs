@@ -1,9 +1,9 @@
 //! One writer at a time, whichever machine it is on: a lease in a collection of its own, taken and
 //! renewed by conditional writes, which Qdrant carries out one after another.
 //!
-//! It ends by itself a minute after its holder was last heard of. Who has the same ledger has the
-//! same name, so after a kill the next sync on that machine takes it over at once; the lock file
-//! keeps two processes there apart.
+//! It ends by itself a minute after its holder was last heard of. Its holder is named after the lock
+//! file that keeps two processes on a machine apart, so after a kill the next sync there takes it over
+//! at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -178,7 +178,7 @@ impl Held {
         }
     }
 
-    /// Takes it where nobody has it, or whoever did has the same ledger: that one was killed. Until when
+    /// Takes it where nobody has it, or whoever did held the same lock: that one was killed. Until when
     /// another one has it, where that is so.
     async fn take(&self) -> Result<Option<String>, WriteError> {
         let (now, asked) = (Utc::now(), Instant::now());

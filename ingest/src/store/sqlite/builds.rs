@@ -38,16 +38,15 @@ pub(super) async fn find_build(
         .await
 }
 
-/// Lets readers be served `build` once it holds every source it must, unless it is `held` back from
-/// them; returns the ones it lacks.
+/// Lets readers be served `build`, that of `spec`, once it holds every source it must, unless it is
+/// held back from them; returns the ones it lacks.
 pub(super) async fn switch(
     db: &mut SqliteConnection,
     build: i64,
-    required: Option<&[SourceName]>,
-    held: bool,
+    spec: &BuildSpec,
 ) -> Result<Vec<SourceName>, sqlx::Error> {
-    let lacking = lacking(db, build, required).await?;
-    let held = held && served(db).await?.is_some_and(|(served, _)| served != build);
+    let lacking = lacking(db, build, spec).await?;
+    let held = spec.held && served(db).await?.is_some_and(|(served, _)| served != build);
     if lacking.is_empty() && !held {
         serve_build(db, build).await?;
     }
@@ -63,21 +62,23 @@ pub(super) async fn served(db: &mut SqliteConnection) -> Result<Option<(i64, Fin
     Ok(row.map(|(build, fingerprint)| (build, Fingerprint::from_stored(fingerprint))))
 }
 
-/// The sources that `build` must hold and does not.
+/// The sources that `build`, that of `spec`, must hold and does not, or not as new as they are served.
 pub(super) async fn lacking(
     db: &mut SqliteConnection,
     build: i64,
-    required: Option<&[SourceName]>,
+    spec: &BuildSpec,
 ) -> Result<Vec<SourceName>, sqlx::Error> {
     // Without a list of its own the run must not lose a source that is served now.
-    let required = required.map(json).transpose()?;
+    let required = spec.required.as_ref().map(json).transpose()?;
     let lacking: Vec<String> = sqlx::query_scalar(
         "SELECT h.source FROM heads h JOIN builds b USING (build) WHERE b.state = 'serving' AND b.build <> ?1 \
            AND (?2 IS NULL OR h.source IN (SELECT value FROM json_each(?2))) \
-           AND h.source NOT IN (SELECT source FROM heads WHERE build = ?1) ORDER BY h.source",
+           AND NOT EXISTS (SELECT 1 FROM heads o WHERE o.build = ?1 AND o.source = h.source \
+                           AND (NOT ?3 OR o.checked_at >= h.checked_at)) ORDER BY h.source",
     )
     .bind(build)
     .bind(required)
+    .bind(spec.fresh)
     .fetch_all(&mut *db)
     .await?;
     Ok(lacking.iter().filter_map(|name| SourceName::parse(name).ok()).collect())

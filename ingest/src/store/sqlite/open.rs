@@ -53,6 +53,11 @@ impl SqliteStore {
         if path.try_exists().unwrap_or(true) && !std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
             return Self::open_read(path).await;
         }
+        Self::in_memory(path).await
+    }
+
+    /// An empty one in memory, which errors name as if it were at `path`.
+    pub async fn in_memory(path: &Path) -> Result<Self, WriteError> {
         // It lives as long as its one connection.
         let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = pool.connect("sqlite::memory:").await;
