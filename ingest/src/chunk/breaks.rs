@@ -105,6 +105,10 @@ impl Document<'_> {
     /// introduces if both fit together, or to its beginning if that is over the cap.
     fn mark_sticky(&self, breaks: &mut Breaks, block: &Block, (start, end): (usize, usize)) {
         let next = self.parsed.blocks.get(block.skip as usize);
+        if next.is_none() && block.kind == BlockKind::Heading && start < end {
+            // Link definitions may follow, which are no blocks.
+            breaks.0[end] |= STICKY;
+        }
         let Some(next) = next.filter(|next| next.depth == block.depth && start < end) else { return };
         let introduces = matches!(next.kind, BlockKind::Code | BlockKind::List | BlockKind::Table);
         if block.kind != BlockKind::Heading && (block.kind != BlockKind::Paragraph || !introduces) {

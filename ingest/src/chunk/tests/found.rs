@@ -180,3 +180,11 @@ fn what_follows_a_heading_may_share_its_last_line() {
         check(text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn a_heading_stays_with_the_link_definitions_that_end_a_document() {
+    let text = "\u{feff}---\n'itl!:\u{fffd}T--\ntitl!: |TFFFFFFFFFFFFFFFFFF,FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF\ndesirCiption: d\n-titl!: |T\ndesirciption: d\n---\n[\u{fffd}^1]: n\u{fffd}\u{fffd}";
+    for cap in 16..80 {
+        check(text, cap, 0, "cl100k_base");
+    }
+}
