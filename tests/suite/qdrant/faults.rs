@@ -99,7 +99,8 @@ fn double(client: &Qdrant, collection: &str, which: Filter) -> Result<(), Qdrant
 }
 
 /// There is one more, as where a machine that is not alone wrote it.
-fn add(client: &Qdrant, collection: &str, which: Filter) -> Result<(), QdrantError> {
+fn add(client: &Qdrant, collection: &str, mut which: Filter) -> Result<(), QdrantError> {
+    which.must.push(Condition::matches("kind", "document".to_owned()));
     wait(async {
         let scroll = ScrollPointsBuilder::new(collection).filter(which).with_payload(true).limit(1);
         let found = client.scroll(scroll).await?.result;

@@ -56,7 +56,7 @@ impl QdrantStore {
     }
 
     /// Ends what `publication` takes away, at the generation after `generation`; returns how many
-    /// documents and chunks that are. Fails where what was staged is not what stands in its place then, as where a
+    /// chunks that are. Fails where what was staged is not what stands in its place then, as where a
     /// write of a connection that broke arrives late.
     pub(super) async fn replace(
         &self,
@@ -64,7 +64,7 @@ impl QdrantStore {
         publication: &Publication,
         collection: &str,
         generation: u64,
-    ) -> Result<(u64, u64), WriteError> {
+    ) -> Result<u64, WriteError> {
         let source = &begun.source;
         let staged: HashMap<&str, _> = publication.staged.iter().map(|one| (one.0.as_str(), one)).collect();
         // What is staged replaces whatever stands under its path, even where the ledger had lost it.
@@ -92,21 +92,33 @@ impl QdrantStore {
             if generation > 0 {
                 self.end(collection, stale, generation + 1).await?;
             }
-            let there = self.client.count(collection, listed(generation + 1)).await?;
-            if there != expected {
-                return Err(self.client.failure(format!(
-                    "has {there} points where source {source} was given {expected}, so nothing was published: run the sync again"
-                )));
-            }
+            self.expect(expected, source, collection, listed(generation + 1)).await?;
         }
         let next = Some((generation + 1) as f64);
+        // Nor are there documents under other paths. Chunks that are as they were began before.
+        let begins = Condition::range(field::FROM, Range { gte: next, lte: next, ..Range::default() });
+        let begins = Filter::must([points::of(source), points::is("document"), begins]);
+        self.expect(staged.len() as u64, source, collection, begins).await?;
         let ended = Range { gte: next, lte: next, ..Range::default() };
-        let mut removed = [0; 2];
-        for (kind, removed) in ["document", "chunk"].into_iter().zip(&mut removed) {
-            let ended = [points::of(source), points::is(kind), Condition::range(field::TO, ended)];
-            *removed = self.client.count(collection, Filter::must(ended)).await?;
+        let ended = [points::of(source), points::is("chunk"), Condition::range(field::TO, ended)];
+        self.client.count(collection, Filter::must(ended)).await
+    }
+
+    /// Fails unless as many points pass a filter.
+    async fn expect(
+        &self,
+        expected: u64,
+        source: &SourceName,
+        collection: &str,
+        which: Filter,
+    ) -> Result<(), WriteError> {
+        let there = self.client.count(collection, which).await?;
+        if there == expected {
+            return Ok(());
         }
-        Ok(removed.into())
+        Err(self.client.failure(format!(
+            "has {there} points where source {source} was given {expected}, so nothing was published: run the sync again"
+        )))
     }
 
     /// Writes a head, unless another writer was there before: the step that readers see.
