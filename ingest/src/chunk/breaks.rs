@@ -98,7 +98,7 @@ impl Document<'_> {
 
     /// Whether the units alone are within the cap: their breadcrumb is shortened if need be.
     fn fits_alone(&self, from: usize, to: usize) -> bool {
-        self.units.tokens(from, to) <= self.room && !self.units.cut(from, to)
+        !self.units.cut(from, to) && self.within(from, to, self.room)
     }
 
     /// Headings belong to what follows, and so does a paragraph to the code, list or table it

@@ -81,7 +81,8 @@ impl Document<'_> {
         &self.text[self.units.start(first) as usize..start as usize]
     }
 
-    fn count(&self, text: &str) -> u32 {
+    /// Tokens of a text, without what the tokenizer adds to every one.
+    pub(super) fn count(&self, text: &str) -> u32 {
         (self.tokenizer.count(text) as u32).saturating_sub(self.cap - self.room)
     }
 }

@@ -95,12 +95,22 @@ impl Document<'_> {
     /// tokens to spare.
     pub(super) fn fits(&self, from: usize, to: usize, reserve: u32) -> bool {
         let header = self.contexts.header(from).map_or(0, |(_, tokens)| tokens);
-        let span = self.units.tokens(from, to) + header + reserve;
+        let left = self.room.saturating_sub(header + reserve);
         // Most are decided without counting a breadcrumb.
-        span + self.contexts.budget() <= self.room
-            || span <= self.room && {
+        self.units.tokens(from, to) + self.contexts.budget() <= left
+            || self.units.least(from, to) <= left && {
                 let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
-                span + self.contexts.crumb(heading).1 <= self.room
+                self.within(from, to, left.saturating_sub(self.contexts.crumb(heading).1))
+            }
+    }
+
+    /// Whether these units are at most `most` tokens; where their sum says no and counts do not add up,
+    /// they are counted.
+    pub(super) fn within(&self, from: usize, to: usize, most: u32) -> bool {
+        self.units.tokens(from, to) <= most
+            || self.units.least(from, to) <= most && {
+                let (start, end) = (self.units.start(from), self.units.start(to));
+                self.count(&self.text[start as usize..end as usize]) <= most
             }
     }
 
@@ -157,7 +167,7 @@ impl Document<'_> {
         let (mut last, mut at) = (end, end);
         while at < run.to && breaks.sticky(at) {
             at = breaks.next(at, run.to);
-            if self.units.tokens(from, at) > self.room {
+            if !self.within(from, at, self.room) {
                 break;
             }
             if breaks.parts(last) || !breaks.parts(at) {
@@ -207,9 +217,9 @@ impl Document<'_> {
     /// sections if one is under a tenth, and only if both fit together.
     fn merged(&self, left: &Group, right: &Group) -> Option<Group> {
         let whole = left.whole && right.whole;
-        let small = if whole { self.room / 4 } else { self.room / 10 };
-        let smaller = self.units.tokens(left.from, left.to).min(self.units.tokens(right.from, right.to));
-        (smaller < small && self.fits(left.from, right.to, 0)).then_some(Group {
+        let most = (if whole { self.room / 4 } else { self.room / 10 }).saturating_sub(1);
+        let small = |group: &Group| self.within(group.from, group.to, most);
+        ((small(left) || small(right)) && self.fits(left.from, right.to, 0)).then_some(Group {
             to: right.to,
             whole,
             ..*left

@@ -188,3 +188,20 @@ fn a_heading_stays_with_the_link_definitions_that_end_a_document() {
         check(text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn a_block_that_fits_though_the_sum_of_its_lines_does_not_stays_whole() {
+    // A slash at the beginning of a line can belong to the token before.
+    let text = "1. \n   >--2  <T>*\n`rXo`j\n/ a.\n/ Y";
+    for cap in 16..40 {
+        check(text, cap, 0, "o200k_base");
+    }
+    let text = format!(
+        "- {}\n\n  one two.\n/ three.\n/ four.\n/ five\n# Six.\n/ seven.\n/ eight.\n",
+        "a ".repeat(30)
+    );
+    for cap in 16..64 {
+        check(&text, cap, 0, "o200k_base");
+        check(&text, cap, 4, "o200k_base");
+    }
+}
