@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use lectern_ingest::cli::{Cli, Command};
@@ -37,8 +36,8 @@ fn main() -> ExitCode {
                 format!("stopped by {signal}: nothing of the unfinished source was published, the next sync completes the work"),
             )),
         };
-        // What was stopped or failed may hold a lease still. Where Qdrant does not answer it ends by itself.
-        let _ = tokio::time::timeout(Duration::from_secs(2), store::qdrant::release()).await;
+        // What was stopped or failed may hold a lease still.
+        store::qdrant::release().await;
         outcome
     });
     end(cli.common.json, outcome)

@@ -57,9 +57,9 @@ fn a_daemon_that_is_ended_while_it_syncs_leaves_the_old_or_the_new() {
     configure(&workspace, "* * * * * *", "shutdown_grace_seconds = 0\n");
     let daemon = Daemon::start(&workspace);
     wait_for("a sync", || {
-        let get = GetPointsBuilder::new(&lease, vec![PointId::from(1)]);
+        let get = GetPointsBuilder::new(&lease, vec![PointId::from(1)]).with_payload(true);
         let held = wait(client(&collections.url).get_points(get)).expect("the lease's collection");
-        !held.result.is_empty()
+        held.result.iter().any(|point| point.payload["until"].as_integer() > Some(0))
     });
     daemon.end();
     let (now, new) = (workspace.export(), workspace.fresh_export());

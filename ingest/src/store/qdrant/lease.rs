@@ -1,10 +1,13 @@
-//! One writer at a time, whichever machine it is on: a lease in a collection of its own, taken and
-//! renewed by conditional writes, which Qdrant carries out one after another.
+//! One writer at a time, whichever machine it is on: a lease in a collection of its own, taken, renewed
+//! and given back by writes that Qdrant carries out one after another, each on the condition that the
+//! lease is still that of the run it was of (compare and swap). So what a writer sent before it was
+//! stopped does nothing when it arrives after the lease was given back.
 //!
 //! It ends by itself a minute after its holder was last heard of. Its holder is named after the lock
 //! file that keeps two processes on a machine apart, so after a kill the next sync there takes it over
 //! at once.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,9 +16,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use lectern_index::config::IndexSettings;
 use lectern_index::qdrant::points;
 use qdrant_client::qdrant::{
-    Condition, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder, FieldType,
-    Filter, GetPointsBuilder, NamedVectors, PointId, PointStruct, Range, SetPayloadPointsBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, Value,
+    Condition, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, FieldType, Filter,
+    GetPointsBuilder, NamedVectors, PointId, PointStruct, SetPayloadPointsBuilder, SparseVectorParamsBuilder,
+    SparseVectorsConfigBuilder, UpsertPointsBuilder, Value,
 };
 use tokio::task::JoinHandle;
 
@@ -37,6 +40,10 @@ const POINT: u64 = 1;
 /// For how long after a renewal a call may begin: it, and a difference of clocks, end before the lease.
 const TRUSTED: Duration = Duration::from_secs(30);
 
+/// For how long it is tried to give a lease back. Longer: who stops a writer waits where Qdrant does not
+/// answer. Shorter: over a bad network the next writer waits until the lease ends.
+const GIVING_BACK: Duration = Duration::from_secs(3);
+
 /// What is said to a writer whose lease another one has.
 pub(super) const TAKEN: &str = "is being written by another lectern-ingest, which took over while this one could not reach it: nothing was published";
 
@@ -49,10 +56,11 @@ pub(super) struct Lease {
 /// The lease of this process, for when it is told to stop.
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
-/// Gives back the lease that this process holds, if any: for a process that is told to stop in the
-/// middle of its work.
+/// Gives back the lease that this process holds or was about to take, if any: for a process that is told
+/// to stop in the middle of its work. Takes no more than some seconds: where Qdrant does not answer the
+/// lease ends by itself.
 pub async fn release() {
-    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(held) = held {
         held.release().await;
     }
@@ -92,7 +100,19 @@ struct Held {
     holder: String,
     /// This process.
     run: String,
+    /// Whose it was when this run asked for it.
+    from: Option<String>,
     fence: Arc<Fence>,
+}
+
+/// What Qdrant has of a lease.
+#[derive(Default)]
+struct State {
+    holder: String,
+    /// `None` where it was never taken.
+    run: Option<String>,
+    /// When it ends, in seconds since 1970; 0 where it was given back.
+    until: i64,
 }
 
 impl Lease {
@@ -109,14 +129,11 @@ impl Lease {
             collection: format!("{name}__lease"),
             holder,
             run: uuid::Uuid::now_v7().to_string(),
+            from: None,
             fence,
         };
         held.make(settings).await?;
-        // Before it is: a process that is stopped meanwhile gives back what it may have.
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
-        if let Some(until) = held.take().await? {
-            return Err(client.locked(&until));
-        }
+        let held = held.take().await?.map_err(|until| client.locked(&until))?;
         let renewing = tokio::spawn(held.clone().keep());
         Ok(Self { held, renewing })
     }
@@ -129,16 +146,12 @@ impl Lease {
     /// Fails where it is not ours any more: asked right before something becomes visible, since the
     /// clock that the fence reads stands still while a machine is suspended.
     pub(super) async fn check(&self) -> Result<(), WriteError> {
-        match self.held.renew().await? {
-            None => Ok(()),
-            Some(_) => Err(self.held.client.failure(TAKEN)),
-        }
+        self.held.renew().await
     }
 
     /// Gives it back. Where that fails it ends by itself.
     pub(super) async fn release(&self) {
         self.renewing.abort();
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.held.release().await;
     }
 }
@@ -158,53 +171,55 @@ impl Held {
         none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
         let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
         self.client.create(replicated(create, settings).build()).await?;
-        for (field, kind) in
-            [("holder", FieldType::Keyword), ("run", FieldType::Keyword), ("until", FieldType::Integer)]
-        {
-            let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true);
-            self.client.index(index.build()).await?;
-        }
-        Ok(())
+        let index = CreateFieldIndexCollectionBuilder::new(name, "run", FieldType::Keyword).wait(true);
+        self.client.index(index.build()).await
     }
 
+    /// Gives it back, also where this run only asked for it and the answer is not known.
     async fn release(&self) {
-        let Held { client, collection, run, fence, .. } = self;
-        if !fence.lost.load(Ordering::Relaxed) {
-            let ours = Filter::must([points::matches("run", run)]);
-            let delete = DeletePointsBuilder::new(collection).points(ours).wait(true);
-            if let Err(error) = client.qdrant().delete_points(delete).await {
-                tracing::debug!("the lease was not given back: {error}");
+        if self.fence.lost.load(Ordering::Relaxed) {
+            return;
+        }
+        let given_back = async {
+            let state = self.read().await?;
+            if state.run.as_ref() == Some(&self.run) || state.run == self.from {
+                // A run that never was: what is still on its way to Qdrant finds neither of the two.
+                let nobody = State { run: Some(uuid::Uuid::now_v7().to_string()), ..State::default() };
+                self.swap(state.run, nobody).await?;
             }
+            Ok::<_, WriteError>(())
+        };
+        match tokio::time::timeout(GIVING_BACK, given_back).await {
+            Ok(Ok(())) => self.fence.lost.store(true, Ordering::Relaxed),
+            Ok(Err(error)) => tracing::debug!("the lease was not given back: {error}"),
+            Err(_) => tracing::debug!("the lease was not given back within {GIVING_BACK:?}"),
         }
     }
 
     /// Takes it where nobody has it, or whoever did held the same lock: that one was killed. Until when
     /// another one has it, where that is so.
-    async fn take(&self) -> Result<Option<String>, WriteError> {
-        let (now, asked) = (Utc::now(), Instant::now());
-        let payload = [
-            ("holder", self.holder.as_str().into()),
-            ("run", self.run.as_str().into()),
-            ("until", until(now).into()),
-        ];
-        let payload = payload.map(|(name, value): (&str, Value)| (name.to_owned(), value));
-        let point =
-            PointStruct::new(POINT, NamedVectors::default(), std::collections::HashMap::from(payload));
-        let free = Filter::should([
-            points::matches("holder", &self.holder),
-            Condition::range("until", Range { lt: Some(now.timestamp() as f64), ..Range::default() }),
-        ]);
-        let take = UpsertPointsBuilder::new(&self.collection, vec![point])
-            .update_filter(free)
-            .ordering(one_after_another())
-            .wait(true)
-            .build();
-        self.client.upsert(take).await?;
-        self.look(asked).await
+    async fn take(mut self) -> Result<Result<Self, String>, WriteError> {
+        loop {
+            let (now, asked) = (Utc::now(), Instant::now());
+            let state = self.read().await?;
+            if state.run.as_ref() == Some(&self.run) {
+                self.renewed(asked);
+                return Ok(Ok(self));
+            }
+            if state.holder != self.holder && state.until >= now.timestamp() {
+                let until = DateTime::from_timestamp(state.until, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+                return Ok(Err(until.to_rfc3339_opts(SecondsFormat::Secs, true)));
+            }
+            self.from = state.run.clone();
+            // Before it is: a process that is stopped meanwhile gives back what it may have.
+            *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clone());
+            let ours = State { holder: self.holder.clone(), run: Some(self.run.clone()), until: until(now) };
+            self.swap(state.run, ours).await?;
+        }
     }
 
     /// Prolongs it, if nobody took it in between, even if they have given it back.
-    async fn renew(&self) -> Result<Option<String>, WriteError> {
+    async fn renew(&self) -> Result<(), WriteError> {
         let (now, asked) = (Utc::now(), Instant::now());
         let payload = [("until".to_owned(), Value::from(until(now)))];
         let renew = SetPayloadPointsBuilder::new(&self.collection, payload)
@@ -213,26 +228,44 @@ impl Held {
             .wait(true)
             .build();
         self.client.set(renew).await?;
-        self.look(asked).await
-    }
-
-    /// Whether it is this run's since `asked`; until when another one has it, where that is so.
-    async fn look(&self, asked: Instant) -> Result<Option<String>, WriteError> {
-        let point = vec![PointId::from(POINT)];
-        let get = GetPointsBuilder::new(&self.collection, point).with_payload(true).build();
-        let found = self.client.get(get).await?;
-        let payload = found.into_iter().next().map(|point| point.payload).unwrap_or_default();
-        if payload.get("run").and_then(Value::as_str) == Some(&self.run) {
-            *self.fence.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
-            return Ok(None);
+        if self.read().await?.run.as_ref() == Some(&self.run) {
+            self.renewed(asked);
+            return Ok(());
         }
         self.fence.lost.store(true, Ordering::Relaxed);
-        match payload.get("until").and_then(Value::as_integer) {
-            Some(until) => {
-                let until = DateTime::from_timestamp(until, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
-                Ok(Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)))
-            }
-            None if payload.is_empty() => Err(self.client.failure(TAKEN)),
+        Err(self.client.failure(TAKEN))
+    }
+
+    fn renewed(&self, asked: Instant) {
+        *self.fence.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// Writes what is to be there if it is still that of the run `from`. Whether it was is told by
+    /// reading it.
+    async fn swap(&self, from: Option<String>, to: State) -> Result<(), WriteError> {
+        let payload = [
+            ("holder", Value::from(to.holder)),
+            ("run", Value::from(to.run.unwrap_or_default())),
+            ("until", Value::from(to.until)),
+        ];
+        let payload: HashMap<_, _> = payload.map(|(name, value)| (name.to_owned(), value)).into();
+        // Asked of a point that is there; where there is none it is written.
+        let unchanged = from.map_or_else(|| Condition::is_empty("run"), |run| points::matches("run", &run));
+        let point = PointStruct::new(POINT, NamedVectors::default(), payload);
+        let swap = UpsertPointsBuilder::new(&self.collection, vec![point])
+            .update_filter(Filter::must([unchanged]))
+            .ordering(one_after_another())
+            .wait(true);
+        self.client.upsert(swap.build()).await
+    }
+
+    async fn read(&self) -> Result<State, WriteError> {
+        let point = vec![PointId::from(POINT)];
+        let get = GetPointsBuilder::new(&self.collection, point).with_payload(true).build();
+        let Some(found) = self.client.get(get).await?.into_iter().next() else { return Ok(State::default()) };
+        let text = |field: &str| found.payload.get(field).and_then(Value::as_str).cloned();
+        match found.payload.get("until").and_then(Value::as_integer) {
+            Some(until) => Ok(State { holder: text("holder").unwrap_or_default(), run: text("run"), until }),
             None => Err(self.client.failure(format!(
                 "cannot be written: the collection {} is not Lectern's, and it keeps there who writes; choose another index.collection, or move that away",
                 self.collection
@@ -242,13 +275,10 @@ impl Held {
 
     /// Prolongs it until it is lost.
     async fn keep(self) {
-        loop {
+        while !self.fence.lost.load(Ordering::Relaxed) {
             tokio::time::sleep(RENEWED).await;
             // Where it cannot be asked for it may be ours still.
             let _ = self.renew().await;
-            if self.fence.lost.load(Ordering::Relaxed) {
-                return;
-            }
         }
     }
 }
