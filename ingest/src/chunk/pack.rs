@@ -96,19 +96,21 @@ impl Document<'_> {
     pub(super) fn fits(&self, from: usize, to: usize, reserve: u32) -> bool {
         let header = self.contexts.header(from).map_or(0, |(_, tokens)| tokens);
         let left = self.room.saturating_sub(header + reserve);
+        let (tokens, slack) = (self.units.tokens(from, to), self.units.slack(from, to));
         // Most are decided without counting a breadcrumb.
-        self.units.tokens(from, to) + self.contexts.budget() <= left
-            || self.units.least(from, to) <= left && {
+        tokens + slack + self.contexts.budget() <= left
+            || tokens <= left + slack && {
                 let heading = self.contexts.heading(self.units.start(from), self.units.start(to));
                 self.within(from, to, left.saturating_sub(self.contexts.crumb(heading).1))
             }
     }
 
-    /// Whether these units are at most `most` tokens; where their sum says no and counts do not add up,
-    /// they are counted.
+    /// Whether these units are at most `most` tokens: they are counted again where their sum does not
+    /// tell.
     pub(super) fn within(&self, from: usize, to: usize, most: u32) -> bool {
-        self.units.tokens(from, to) <= most
-            || self.units.least(from, to) <= most && {
+        let (tokens, slack) = (self.units.tokens(from, to), self.units.slack(from, to));
+        tokens + slack <= most
+            || tokens <= most + slack && {
                 let (start, end) = (self.units.start(from), self.units.start(to));
                 self.count(&self.text[start as usize..end as usize]) <= most
             }
@@ -130,24 +132,12 @@ impl Document<'_> {
     /// The best end of a chunk that begins with this unit: of the breaks that leave it at least half
     /// full the best, of equals the furthest.
     fn furthest(&self, from: usize, run: &Run, breaks: &Breaks) -> usize {
-        let reserve = if from > run.from { self.overlap } else { 0 };
-        let mut last = from;
-        let mut at = breaks.next(from, run.to);
-        let mut fitting = Vec::new();
-        loop {
-            let reserve = if fitting.is_empty() { 0 } else { reserve };
-            if !self.fits(from, at, reserve) {
-                break;
-            }
-            last = at;
-            if at == run.to {
-                return run.to;
-            }
-            fitting.push(at);
-            at = breaks.next(at, run.to);
-        }
-        if last == from {
-            return self.squeezed(from, at, run, breaks);
+        let fitting = self.fitting(from, run, breaks);
+        let Some(&last) = fitting.last() else {
+            return self.squeezed(from, breaks.next(from, run.to), run, breaks);
+        };
+        if last == run.to {
+            return last;
         }
         let half = self.units.tokens(from, last) / 2;
         let good = fitting.iter().rev().filter(|&&at| !breaks.sticky(at));
@@ -158,6 +148,22 @@ impl Document<'_> {
             .or_else(|| good.clone().next())
             .or_else(|| fitting.iter().rev().find(|&&at| !breaks.parts(at)));
         best.copied().unwrap_or_else(|| self.squeezed(from, last, run, breaks))
+    }
+
+    /// The ends that a chunk which begins with this unit fits with, the nearest first. They are looked
+    /// for in steps that double, since a look may count all that is before.
+    fn fitting(&self, from: usize, run: &Run, breaks: &Breaks) -> Vec<usize> {
+        let reserve = if from > run.from { self.overlap } else { 0 };
+        let mut ends = vec![breaks.next(from, run.to)];
+        let mut fitting = usize::from(self.fits(from, ends[0], 0));
+        while fitting == ends.len() && ends[fitting - 1] < run.to {
+            while ends.len() < 2 * fitting && ends[ends.len() - 1] < run.to {
+                ends.push(breaks.next(ends[ends.len() - 1], run.to));
+            }
+            fitting += ends[fitting..].partition_point(|&to| self.fits(from, to, reserve));
+        }
+        ends.truncate(fitting);
+        ends
     }
 
     /// What belongs together stays so at the cost of the breadcrumb: moves an end that would part

@@ -100,11 +100,9 @@ impl Units {
         self.0[to].before - self.0[from].before
     }
 
-    /// Tokens that the units from `from` to before `to` have at least together, which is fewer than
-    /// [`Units::tokens`] where counts do not add up.
-    pub(super) fn least(&self, from: usize, to: usize) -> u32 {
-        let inexact = if from < to { self.0[to - 1].inexact - self.0[from].inexact } else { 0 };
-        self.tokens(from, to).saturating_sub(inexact * JOINT)
+    /// By how many tokens [`Units::tokens`] may be wrong, to either side.
+    pub(super) fn slack(&self, from: usize, to: usize) -> u32 {
+        if from < to { JOINT * (self.0[to - 1].inexact - self.0[from].inexact) } else { 0 }
     }
 
     /// Whether counts add up at both ends of these units and at every place between them.

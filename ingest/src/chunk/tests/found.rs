@@ -205,3 +205,27 @@ fn a_block_that_fits_though_the_sum_of_its_lines_does_not_stays_whole() {
         check(&text, cap, 4, "o200k_base");
     }
 }
+
+#[test]
+fn a_block_that_does_not_fit_though_the_sum_of_its_lines_does_is_cut() {
+    let text = "#\n|/0|\n/M 1|/|\n| 1|/ 4\n| 1|/|\n| 1| 1|/|\n| \n`\u{fffd}s\u{fffd} \n#nho\nx\u{fffd}";
+    for cap in 16..60 {
+        check(text, cap, 0, "o200k_base");
+        check(text, cap, 4, "o200k_base");
+    }
+}
+
+#[test]
+fn lines_that_all_belong_to_the_token_before_are_counted_together() {
+    for line in ["/\n", "//\n", "/.\n", "/ a.\n", "/**\n/\n"] {
+        for text in [
+            line.repeat(60),
+            format!("# A\n\n- {}", line.repeat(60)),
+            format!("a:\n```\n{}```\n", line.repeat(60)),
+        ] {
+            for cap in 16..50 {
+                check(&text, cap, 0, "o200k_base");
+            }
+        }
+    }
+}

@@ -4,8 +4,12 @@ use super::*;
 
 /// Chunks it, and checks what can be checked of megabytes.
 fn survive(text: &str) -> usize {
+    survive_with(text, &Tokenizer::cl100k())
+}
+
+fn survive_with(text: &str, tokenizer: &Tokenizer) -> usize {
     let parsed = parse(text);
-    let chunks = chunk(text, &parsed, &settings(512, 0), &Tokenizer::cl100k());
+    let chunks = chunk(text, &parsed, &settings(512, 0), tokenizer);
     let mut at = parsed.body;
     for chunk in &chunks {
         assert_eq!(chunk.start_byte, at);
@@ -108,4 +112,15 @@ fn long_tables_and_lists() {
     survive(&"- a\n  - b\n    - c\n".repeat(50_000));
     survive(&"a:\n\n- b\n\n".repeat(50_000));
     survive(&"[a]: /b\n".repeat(100_000));
+}
+
+/// Lines that belong to the token before, so that no sum of them tells anything.
+#[test]
+fn tokens_that_reach_over_lines() {
+    let o200k = Tokenizer::by_name("o200k_base").expect("it is known");
+    for line in ["/\n", "//\n", "/.\n", "/\n\n", "/\n=\n", "- /\n", "> /\n", "/ a.\n"] {
+        survive_with(&line.repeat(300_000 / line.len()), &o200k);
+    }
+    survive_with(&format!("{}{}", "> ".repeat(1000), "/.\n".repeat(50_000)), &o200k);
+    survive_with(&format!("{}{}", "- ".repeat(1000), "/.\n".repeat(50_000)), &o200k);
 }
