@@ -12,8 +12,15 @@ pub(super) struct Group {
     /// How high the boundary before it is: the level of the heading it begins with, 7 within a
     /// section.
     height: u8,
+    /// Whether a section ends where it does.
+    closes: bool,
+}
+
+impl Group {
     /// Whether it holds whole sections (or what comes before the first), and nothing else.
-    whole: bool,
+    fn whole(&self) -> bool {
+        self.height < INSIDE && self.closes
+    }
 }
 
 /// A section's own blocks, with the headings they follow.
@@ -27,8 +34,7 @@ struct Run {
 
 impl Run {
     fn group(&self, from: usize, to: usize) -> Group {
-        let height = self.height(from);
-        Group { from, to, height, whole: height < INSIDE && self.height(to) < INSIDE }
+        Group { from, to, height: self.height(from), closes: self.height(to) < INSIDE }
     }
 
     /// The height of a boundary in it or at its ends.
@@ -222,12 +228,12 @@ impl Document<'_> {
     /// Two neighbours as one: whole sections if one of them is under a quarter of the cap, parts of
     /// sections if one is under a tenth, and only if both fit together.
     fn merged(&self, left: &Group, right: &Group) -> Option<Group> {
-        let whole = left.whole && right.whole;
+        let whole = left.whole() && right.whole();
         let most = (if whole { self.room / 4 } else { self.room / 10 }).saturating_sub(1);
         let small = |group: &Group| self.within(group.from, group.to, most);
         ((small(left) || small(right)) && self.fits(left.from, right.to, 0)).then_some(Group {
             to: right.to,
-            whole,
+            closes: right.closes,
             ..*left
         })
     }

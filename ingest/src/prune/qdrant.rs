@@ -64,10 +64,8 @@ async fn builds(store: &QdrantStore, current: &Fingerprint) -> Result<Vec<String
         store.check_lease().await?;
         let collection = store.collection(&build.fingerprint);
         let delete = DeleteCollectionBuilder::new(collection.name()).build();
-        let deleted = store.client().call(|qdrant| {
-            let delete = delete.clone();
-            async move { qdrant.delete_collection(delete).await }
-        });
+        let deleted =
+            store.client().send(delete, |qdrant, old| async move { qdrant.delete_collection(old).await });
         deleted.await?;
         let mut db = store.ledger().pool().begin().await.map_err(|error| store.ledger().error(error))?;
         super::forget_build(&mut db, build.fingerprint.as_str())

@@ -229,3 +229,11 @@ fn lines_that_all_belong_to_the_token_before_are_counted_together() {
         }
     }
 }
+
+#[test]
+fn parts_of_a_section_that_were_merged_again_are_whole() {
+    let text = "---\n{itl :::::::T\0\0\u{feff}-!\n:\u{fffd}\u{7}es\nx\nt\u{fffd}n: \0\0\u{feff}-x\nt\u{fffd}n: d\n-\n' T\n\nd\n)-\n# T\nx\n";
+    for cap in 16..70 {
+        check(text, cap, 0, "cl100k_base");
+    }
+}

@@ -79,7 +79,7 @@ impl QdrantStore {
         let collection = self.collection(&spec.fingerprint);
         let name = collection.name();
         self.refuse_taken().await?;
-        let exists = self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await?;
+        let exists = self.client.exists(name).await?;
         if exists && self.client.count(name, Filter::default()).await? > 0 {
             return Err(self.taken(&format!("the collection {name} is not Lectern's")));
         }
@@ -98,10 +98,8 @@ impl QdrantStore {
             self.client.index(index.wait(true).build()).await?;
         }
         let strict = strictness(name);
-        let made_strict = self.client.call(|qdrant| {
-            let strict = strict.clone();
-            async move { qdrant.update_collection(strict).await }
-        });
+        let made_strict =
+            self.client.send(strict, |qdrant, strict| async move { qdrant.update_collection(strict).await });
         made_strict.await?;
         let build = Build {
             schema: points::SCHEMA,
@@ -122,7 +120,7 @@ impl QdrantStore {
     async fn refuse_taken(&self) -> Result<(), WriteError> {
         let name = &self.name;
         // Before the aliases, of which it may be one: another source may make it in between.
-        let exists = self.client.call(|qdrant| async move { qdrant.collection_exists(name).await }).await?;
+        let exists = self.client.exists(name).await?;
         let aliases = self.client.call(|qdrant| async move { qdrant.list_aliases().await }).await?.aliases;
         match aliases.into_iter().find(|alias| alias.alias_name == *name) {
             Some(alias) if alias.collection_name.starts_with(&format!("{name}__")) => Ok(()),
@@ -193,10 +191,7 @@ impl QdrantStore {
         }
         self.check_lease().await?;
         let alias = CreateAliasBuilder::new(name, &self.name).build();
-        let moved = self.client.call(|qdrant| {
-            let alias = alias.clone();
-            async move { qdrant.create_alias(alias).await }
-        });
+        let moved = self.client.send(alias, |qdrant, alias| async move { qdrant.create_alias(alias).await });
         moved.await?;
         // Not before it is served: it would pass for one that was.
         self.stamp(fingerprint).await

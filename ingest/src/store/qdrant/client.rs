@@ -94,85 +94,69 @@ impl Client {
         }
     }
 
+    /// [`Client::call`] with a request, of which every try has a copy.
+    pub(crate) async fn send<R: Clone, T, F>(
+        &self,
+        request: R,
+        ask: impl Fn(Qdrant, R) -> F,
+    ) -> Result<T, WriteError>
+    where
+        F: Future<Output = Result<T, QdrantError>>,
+    {
+        self.call(|qdrant| ask(qdrant, request.clone())).await
+    }
+
+    /// Whether there is a collection of this name, or an alias.
+    pub(crate) async fn exists(&self, name: &str) -> Result<bool, WriteError> {
+        self.send(name, |qdrant, name| async move { qdrant.collection_exists(name).await }).await
+    }
+
     /// Makes a collection, unless there is one of its name.
     pub(crate) async fn create(&self, collection: CreateCollection) -> Result<(), WriteError> {
-        let name = &collection.collection_name;
-        let exists = || self.call(|qdrant| async move { qdrant.collection_exists(name).await });
-        if exists().await? {
+        let name = collection.collection_name.clone();
+        if self.exists(&name).await? {
             return Ok(());
         }
-        let made = self.call(|qdrant| {
-            let collection = collection.clone();
-            async move { qdrant.create_collection(collection).await }
-        });
-        match made.await {
+        match self.send(collection, |qdrant, new| async move { qdrant.create_collection(new).await }).await {
             // Another source was quicker, or the answer to the first try was lost.
-            Err(_) if exists().await? => Ok(()),
+            Err(_) if self.exists(&name).await? => Ok(()),
             made => made.map(drop),
         }
     }
 
     /// Makes a payload index, unless there is one.
     pub(crate) async fn index(&self, field: CreateFieldIndexCollection) -> Result<(), WriteError> {
-        self.call(|qdrant| {
-            let field = field.clone();
-            async move { qdrant.create_field_index(field).await }
-        })
-        .await
-        .map(drop)
+        self.send(field, |qdrant, field| async move { qdrant.create_field_index(field).await })
+            .await
+            .map(drop)
     }
 
     /// Writes points.
     pub(crate) async fn upsert(&self, points: UpsertPoints) -> Result<(), WriteError> {
-        self.call(|qdrant| {
-            let points = points.clone();
-            async move { qdrant.upsert_points(points).await }
-        })
-        .await
-        .map(drop)
+        self.send(points, |qdrant, points| async move { qdrant.upsert_points(points).await }).await.map(drop)
     }
 
     /// Changes the payload of points.
     pub(crate) async fn set(&self, payload: SetPayloadPoints) -> Result<(), WriteError> {
-        self.call(|qdrant| {
-            let payload = payload.clone();
-            async move { qdrant.set_payload(payload).await }
-        })
-        .await
-        .map(drop)
+        self.send(payload, |qdrant, payload| async move { qdrant.set_payload(payload).await }).await.map(drop)
     }
 
     /// Deletes points.
     pub(crate) async fn delete(&self, points: DeletePoints) -> Result<(), WriteError> {
-        self.call(|qdrant| {
-            let points = points.clone();
-            async move { qdrant.delete_points(points).await }
-        })
-        .await
-        .map(drop)
+        self.send(points, |qdrant, points| async move { qdrant.delete_points(points).await }).await.map(drop)
     }
 
     /// Reads points by their ids.
     pub(crate) async fn get(&self, points: GetPoints) -> Result<Vec<RetrievedPoint>, WriteError> {
-        Ok(self
-            .call(|qdrant| {
-                let points = points.clone();
-                async move { qdrant.get_points(points).await }
-            })
-            .await?
-            .result)
+        let found = self.send(points, |qdrant, points| async move { qdrant.get_points(points).await });
+        Ok(found.await?.result)
     }
 
     /// How many points pass a filter.
     pub(crate) async fn count(&self, collection: &str, filter: Filter) -> Result<u64, WriteError> {
         let count = CountPointsBuilder::new(collection).filter(filter).exact(true).build();
-        let counted = self
-            .call(|qdrant| {
-                let count = count.clone();
-                async move { qdrant.count(count).await }
-            })
-            .await?;
-        Ok(counted.result.unwrap_or_default().count)
+        let counted = self.send(count, |qdrant, count| async move { qdrant.count(count).await });
+        Ok(counted.await?.result.unwrap_or_default().count)
     }
 
     /// What Qdrant said, with its place.
