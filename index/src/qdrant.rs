@@ -317,7 +317,7 @@ impl SearchIndex for QdrantIndex {
         filter: &Filter,
         after: Option<&(SourceName, String)>,
         limit: usize,
-    ) -> Result<Vec<Document>, ReadError> {
+    ) -> Result<(Vec<Document>, Status), ReadError> {
         self.whole(filter, |state: Arc<State>| async move {
             // By name, as heads are.
             let sources = query::sources(&state, filter);
@@ -337,10 +337,10 @@ impl SearchIndex for QdrantIndex {
                 .into_iter()
                 .map(|document| ((document.source.clone(), document.path.clone()), document))
                 .collect();
-            Ok(page
+            let documents = page
                 .iter()
-                .filter_map(|(source, path, _)| found.remove(&((*source).clone(), (*path).clone())))
-                .collect())
+                .filter_map(|(source, path, _)| found.remove(&((*source).clone(), (*path).clone())));
+            Ok((documents.collect(), status(&state)))
         })
         .await
     }

@@ -36,13 +36,14 @@ pub trait SearchIndex: Send + Sync {
     /// one); empty where there is no such document or search is lexical.
     async fn vectors(&self, source: &SourceName, path: &str) -> Result<Vec<Option<Vec<f32>>>, ReadError>;
 
-    /// Documents after `after` (exclusive), ordered by (source, path), at most `limit`.
+    /// Documents after `after` (exclusive), ordered by (source, path), at most `limit`, and the state
+    /// they are of.
     async fn documents(
         &self,
         filter: &Filter,
         after: Option<&(SourceName, String)>,
         limit: usize,
-    ) -> Result<Vec<Document>, ReadError>;
+    ) -> Result<(Vec<Document>, Status), ReadError>;
 }
 
 /// Length of each candidate list, for whoever fuses them: how far cursors lead. The same for every page of an answer, since a list's

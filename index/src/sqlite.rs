@@ -228,7 +228,7 @@ impl SearchIndex for SqliteIndex {
         filter: &Filter,
         after: Option<&(SourceName, String)>,
         limit: usize,
-    ) -> Result<Vec<Document>, ReadError> {
+    ) -> Result<(Vec<Document>, Status), ReadError> {
         let Reading { mut db, build, .. } = self.read().await?;
         let mut query = QueryBuilder::<Sqlite>::new(
             "SELECT d.* FROM documents d JOIN heads h ON h.build = d.build AND h.source = d.source \
@@ -242,7 +242,8 @@ impl SearchIndex for SqliteIndex {
         }
         query.push(" ORDER BY d.source, d.path LIMIT ").push_bind(limit as i64);
         let rows = query.build().fetch_all(&mut *db).await.map_err(|error| self.unreadable(error))?;
-        rows.iter().map(document).collect::<Result<_, _>>().map_err(|error| self.unreadable(error))
+        let documents = rows.iter().map(document).collect::<Result<_, _>>();
+        Ok((documents.map_err(|error| self.unreadable(error))?, build.status))
     }
 }
 

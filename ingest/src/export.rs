@@ -39,7 +39,7 @@ pub async fn export(index: &dyn SearchIndex, vectors: bool, out: &mut impl Write
     let before = index.status().await?.publications();
     let mut after = None;
     loop {
-        let page = index.documents(&Filter::default(), after.as_ref(), PAGE).await?;
+        let (page, _) = index.documents(&Filter::default(), after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { break };
         let next = (last.source.clone(), last.path.clone());
         for document in &page {

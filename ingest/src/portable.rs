@@ -89,7 +89,7 @@ pub async fn give(index: &dyn SearchIndex, sink: &mut dyn Sink) -> Result<u64, F
         let before = documents;
         let mut after = None;
         loop {
-            let page = index.documents(&filter, after.as_ref(), AT_ONCE).await?;
+            let (page, _) = index.documents(&filter, after.as_ref(), AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.source.clone(), last.path.clone()));
             let mut read = Vec::new();

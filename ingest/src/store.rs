@@ -84,9 +84,7 @@ pub struct BuildSpec {
 pub struct Begun {
     /// The source.
     pub source: SourceName,
-    /// The number of the build that is written, in the embedded index.
-    pub build: i64,
-    /// What decides it.
+    /// What decides the build that is written.
     pub spec: BuildSpec,
     /// The source's head in that build; `None` if it was never published there.
     pub head: Option<Head>,

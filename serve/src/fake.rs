@@ -65,8 +65,8 @@ impl SearchIndex for FakeIndex {
         _: &Filter,
         _: Option<&(SourceName, String)>,
         _: usize,
-    ) -> Result<Vec<Document>, ReadError> {
-        Ok(Vec::new())
+    ) -> Result<(Vec<Document>, Status), ReadError> {
+        Ok((Vec::new(), self.state()))
     }
 }
 

@@ -55,7 +55,7 @@ impl Searcher {
     /// Names the documents whose paths are most like `path`.
     async fn not_found(&self, path: &str, source: Option<SourceName>) -> Result<CallError, CallError> {
         let filter = Filter { source, ..Filter::default() };
-        let documents = self.index.documents(&filter, None, NEAREST_AMONG).await?;
+        let (documents, _) = self.index.documents(&filter, None, NEAREST_AMONG).await?;
         let wanted = path.trim_start_matches("./").trim_start_matches('/').to_lowercase();
         let mut near: Vec<(i64, String)> = documents
             .iter()

@@ -10,9 +10,6 @@ use crate::cursor;
 use crate::render;
 use crate::search::Searcher;
 
-/// How often a list that a publication overtook is read again.
-const TRIES: usize = 5;
-
 impl Searcher {
     /// Answers `list_docs`.
     pub async fn list(&self, call: ListArguments) -> Result<Answer<ListAnswer>, CallError> {
@@ -22,20 +19,10 @@ impl Searcher {
             path_prefix: call.path_prefix.clone(),
             version: None,
         };
-        let mut status = self.index.status().await?;
-        crate::search::check_filter(&filter, &status)?;
         let after = call.cursor.as_deref().map(|cursor| position(cursor, &call)).transpose()?;
         // One more than is shown: whether there is a next page.
-        let mut documents = self.index.documents(&filter, after.as_ref(), limit + 1).await?;
-        // What is said of the sources is said of these documents, unless every read was overtaken.
-        for _ in 0..TRIES {
-            let now = self.index.status().await?;
-            if now.publications() == status.publications() {
-                break;
-            }
-            status = now;
-            documents = self.index.documents(&filter, after.as_ref(), limit + 1).await?;
-        }
+        let (documents, status) = self.index.documents(&filter, after.as_ref(), limit + 1).await?;
+        crate::search::check_filter(&filter, &status)?;
         let (mode, degraded) = self.mode(&status, None);
         let show = |count: usize| {
             let provenance = Provenance { mode, degraded: degraded.clone(), sources: Vec::new() };

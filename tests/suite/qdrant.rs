@@ -19,6 +19,7 @@ mod mend;
 mod proxy;
 mod server;
 mod tls;
+mod writers;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

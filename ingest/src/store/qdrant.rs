@@ -214,7 +214,6 @@ impl IndexWriter for QdrantStore {
         };
         Ok(Begun {
             source: source.clone(),
-            build: 0,
             spec: spec.clone(),
             head,
             known: record.known,

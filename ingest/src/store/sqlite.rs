@@ -87,9 +87,7 @@ impl IndexWriter for SqliteStore {
     }
 
     async fn load(&self, begun: &Begun, path: &str) -> Result<Option<StoredDocument>, WriteError> {
-        let Some(head) = begun.head.clone() else { return Ok(None) };
-        let mut db = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        read::read_document(&mut db, begun.build, head, path).await.map_err(|error| self.error(error))
+        self.try_load(begun, path).await.map_err(|error| self.error(error))
     }
 
     async fn stage(&self, begun: &Begun, documents: &[StagedDocument]) -> Result<(), WriteError> {
@@ -175,7 +173,6 @@ impl SqliteStore {
         db.commit().await?;
         Ok(Begun {
             source: source.clone(),
-            build,
             spec: spec.clone(),
             head,
             known: record.known,
@@ -185,8 +182,16 @@ impl SqliteStore {
         })
     }
 
+    async fn try_load(&self, begun: &Begun, path: &str) -> Result<Option<StoredDocument>, sqlx::Error> {
+        let Some(head) = begun.head.clone() else { return Ok(None) };
+        let mut db = self.pool.begin().await?;
+        let Some(build) = find_build(&mut db, &begun.spec.fingerprint).await? else { return Ok(None) };
+        read::read_document(&mut db, build, head, path).await
+    }
+
     async fn try_stage(&self, begun: &Begun, documents: &[StagedDocument]) -> Result<(), sqlx::Error> {
         let mut db = self.pool.begin().await?;
+        let build = ensure_build(&mut db, &begun.spec).await?;
         let generation = begun.head.as_ref().map_or(0, |head| head.generation) as i64 + 1;
         let mut chunk: i64 = next_id(&mut db, "SELECT coalesce(max(chunk), 0) FROM chunks").await?;
         for staged in documents {
@@ -195,7 +200,7 @@ impl SqliteStore {
                 "INSERT INTO documents (build, source, path, generation, blob_sha, title, summary, entities, lines, tokens, updated_at) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
-            .bind(begun.build)
+            .bind(build)
             .bind(d.source.as_str())
             .bind(&d.path)
             .bind(generation)
@@ -210,7 +215,7 @@ impl SqliteStore {
             .await?
             .last_insert_rowid();
             for part in staged.chunks.chunks(ROWS) {
-                insert_chunks(&mut db, begun.build, document, chunk, d.title.as_deref(), part).await?;
+                insert_chunks(&mut db, build, document, chunk, d.title.as_deref(), part).await?;
                 chunk += part.len() as i64;
             }
         }
@@ -224,20 +229,21 @@ impl SqliteStore {
         commits_behind: Option<u64>,
     ) -> Result<(), sqlx::Error> {
         let mut db = self.pool.begin().await?;
+        let build = ensure_build(&mut db, &begun.spec).await?;
         sqlx::query("UPDATE heads SET checked_at = ?, commits_behind = ? WHERE build = ? AND source = ?")
             .bind(at)
             .bind(commits_behind.map(|n| n as i64))
-            .bind(begun.build)
+            .bind(build)
             .bind(begun.source.as_str())
             .execute(&mut *db)
             .await?;
-        switch(&mut db, begun.build, &begun.spec).await?;
+        switch(&mut db, build, &begun.spec).await?;
         db.commit().await
     }
 
     async fn try_publish(&self, begun: &Begun, publication: &Publication) -> Result<Published, sqlx::Error> {
         let mut db = self.pool.begin().await?;
-        let (build, source) = (begun.build, &begun.source);
+        let (build, source) = (ensure_build(&mut db, &begun.spec).await?, &begun.source);
         let old = begun.head.as_ref().map_or(0, |head| head.generation);
         // What is staged replaces whatever stands under its path, even where the ledger had lost it.
         let mut stale = publication.stale.clone();

@@ -109,7 +109,7 @@ impl Hybrid {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let index = self.index();
             let mut texts = BTreeMap::new();
-            for document in index.documents(&Filter::default(), None, 100_000).await.unwrap() {
+            for document in index.documents(&Filter::default(), None, 100_000).await.unwrap().0 {
                 let stored = index.document(&document.source, &document.path).await.unwrap().unwrap();
                 for chunk in stored.chunks {
                     let place = (document.source.to_string(), document.path.clone(), chunk.ordinal.into());
@@ -148,7 +148,7 @@ impl Hybrid {
     pub fn documents(&self) -> Vec<Document> {
         tokio::runtime::Runtime::new()
             .unwrap()
-            .block_on(async { self.index().documents(&Filter::default(), None, 100_000).await.unwrap() })
+            .block_on(async { self.index().documents(&Filter::default(), None, 100_000).await.unwrap().0 })
     }
 
     /// Hashes of the texts that have a vector in the cache.

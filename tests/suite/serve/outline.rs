@@ -9,7 +9,7 @@ use crate::programs::corpora_index;
 #[tokio::test]
 async fn every_indexed_anchor_opens_its_section() {
     let index = Location::Sqlite(corpora_index().to_owned()).open().expect("a file");
-    let documents = index.documents(&Filter::default(), None, 10_000).await.expect("documents");
+    let (documents, _) = index.documents(&Filter::default(), None, 10_000).await.expect("documents");
     let mut checked = 0;
     for document in documents {
         let found = index.document(&document.source, &document.path).await.expect("an answer");
