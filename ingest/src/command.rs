@@ -58,8 +58,8 @@ async fn sync(common: &Common, options: &cli::Sync) -> Result<Exit, Failure> {
 async fn status(common: &Common) -> Result<Exit, Failure> {
     let config = configuration(common)?;
     let place = Place::of(&config)?;
-    let (store, _) = place.open(Access::Read).await?;
-    let status = status::read(&store, place.name(), &config).await?;
+    let read = async |store: &_| status::read(store, place.name(), &config).await;
+    let status = place.with(Access::Read, read).await?;
     print(common, &status, |status| status.to_text(run::colour()))?;
     Ok(Exit::Done)
 }
@@ -74,10 +74,8 @@ async fn export(common: &Common, vectors: bool) -> Result<Exit, Failure> {
 
 async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
     let config = configuration(common)?;
-    let (store, _lock) = Place::of(&config)?.open(if mend { Access::Existing } else { Access::Read }).await?;
-    let verified = verify_store(common, &config, &store, mend).await;
-    store.close().await;
-    verified
+    let access = if mend { Access::Existing } else { Access::Read };
+    Place::of(&config)?.with(access, async |store| verify_store(common, &config, store, mend).await).await
 }
 
 async fn verify_store(common: &Common, config: &Config, store: &Store, mend: bool) -> Result<Exit, Failure> {
@@ -113,10 +111,8 @@ async fn look(store: &Store) -> Result<Findings, Failure> {
 }
 
 async fn rebuild_ledger(common: &Common) -> Result<Exit, Failure> {
-    let (store, _lock) = Place::of(&configuration(common)?)?.open(Access::Existing).await?;
-    let rebuilt = repair::rebuild_ledger(&store).await;
-    store.close().await;
-    let rebuilt = rebuilt?;
+    let place = Place::of(&configuration(common)?)?;
+    let rebuilt = place.with(Access::Existing, async |store| repair::rebuild_ledger(store).await).await?;
     print(common, &serde_json::json!({ "documents": rebuilt }), |_| {
         format!("the ledger knows the {rebuilt} documents of the index again\n")
     })?;
@@ -146,10 +142,8 @@ async fn restore(common: &Common, file: &Path) -> Result<Exit, Failure> {
             "{file} is a file: use lectern-ingest copy --from {file} --to {location}"
         )));
     }
-    let (store, _lock) = Place::of(&configuration(common)?)?.open(Access::Make).await?;
-    let restored = portable::file::restore(&store, file).await;
-    store.close().await;
-    restored?;
+    let place = Place::of(&configuration(common)?)?;
+    place.with(Access::Make, async |store| portable::file::restore(store, file).await).await?;
     done(common, "restored", file)
 }
 
@@ -166,13 +160,13 @@ async fn copy(common: &Common, from: &str, to: &str) -> Result<Exit, Failure> {
     let from = source.open()?;
     from.status().await?;
     let place = Place::at(to, &config)?;
-    let (store, _lock) = place.open(Access::Make).await?;
-    let mut writer = portable::Writer::new(&store);
-    let given = portable::give(&*from, &mut writer).await;
-    let finished = writer.finish();
-    store.close().await;
-    given?;
-    let documents = finished?;
+    let copied = place.with(Access::Make, async |store| {
+        let mut writer = portable::Writer::new(store);
+        let given = portable::give(&*from, &mut writer).await;
+        let finished = writer.finish();
+        given.and(finished)
+    });
+    let documents = copied.await?;
     print(common, &serde_json::json!({ "documents": documents }), |_| {
         format!("{} serves the {documents} documents that were copied\n", place.name())
     })?;
@@ -181,11 +175,10 @@ async fn copy(common: &Common, from: &str, to: &str) -> Result<Exit, Failure> {
 
 async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
     let config = configuration(common)?;
-    let (store, _lock) = Place::of(&config)?.open(Access::Existing).await?;
     let current = run::spec(&config, run::embedder(&config)?.as_deref(), None).fingerprint;
-    let pruned = prune::prune(&store, &config, options, &current).await;
-    store.close().await;
-    let pruned = pruned?;
+    let pruned = Place::of(&config)?
+        .with(Access::Existing, async |store| prune::prune(store, &config, options, &current).await)
+        .await?;
     print(common, &pruned, |pruned| {
         let names: Vec<&str> = pruned.sources.iter().map(|name| name.as_str()).collect();
         format!(
@@ -200,10 +193,8 @@ async fn prune(common: &Common, options: &cli::Prune) -> Result<Exit, Failure> {
 }
 
 async fn rollback(common: &Common) -> Result<Exit, Failure> {
-    let (store, _lock) = Place::of(&configuration(common)?)?.open(Access::Existing).await?;
-    let fingerprint = prune::rollback(&store).await;
-    store.close().await;
-    let fingerprint = fingerprint?;
+    let place = Place::of(&configuration(common)?)?;
+    let fingerprint = place.with(Access::Existing, async |store| prune::rollback(store).await).await?;
     print(common, &serde_json::json!({ "serving": fingerprint }), |_| {
         format!(
             "build {fingerprint} is served again. Set model and chunk settings back before the next sync, which would switch to the build of the settings it finds\n"

@@ -80,10 +80,8 @@ async fn try_sync(config: &Config, options: &cli::Sync, report: &mut Report) -> 
     let targets = target::targets(config, &options.targets)?;
     let embedder = embedder(config)?;
     let access = if options.dry_run { Access::DryRun } else { Access::Make };
-    let (store, _lock) = Place::of(config)?.open(access).await?;
-    let done = sync_all(config, options, &embedder, &store, &targets, report).await;
-    store.close().await;
-    done
+    let sync = async |store: &Store| sync_all(config, options, &embedder, store, &targets, report).await;
+    Place::of(config)?.with(access, sync).await
 }
 
 /// Brings every target up to date, several at a time; what went wrong is in the report, and stops no

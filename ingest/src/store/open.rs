@@ -71,6 +71,18 @@ impl Place {
         }
     }
 
+    /// Opens it for `work` and closes it however that ends.
+    pub async fn with<T, E: Into<Failure>>(
+        &self,
+        access: Access,
+        work: impl AsyncFnOnce(&Store) -> Result<T, E>,
+    ) -> Result<T, Failure> {
+        let (store, _lock) = self.open(access).await?;
+        let done = work(&store).await;
+        store.close().await;
+        done.map_err(Into::into)
+    }
+
     /// Opens it. Who writes has the lock of the file until the second value is dropped, and for
     /// Qdrant the lease too; exit code 7 where somebody else has one of them.
     pub async fn open(&self, access: Access) -> Result<(Store, Option<Lock>), Failure> {
