@@ -1,5 +1,5 @@
-//! Documents to chunks, in one pass: tokens are counted once, line by line, into prefix sums, and
-//! everything after that compares numbers.
+//! Documents to chunks, in one pass: tokens are counted once, block by block, into prefix sums, and
+//! everything after that compares numbers, but for the few places where sums do not tell.
 //!
 //! 1. [`units`] cuts the body into blocks, those over the cap into lines (with the blank lines behind
 //!    them), and counts each; [`oversize`] cuts lines that alone exceed the cap.

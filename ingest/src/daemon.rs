@@ -236,8 +236,18 @@ impl Daemon {
         }
         let (store, lock) = Place::of(&self.config)?.open(Access::Make).await?;
         let cost = Arc::new(Cost::new(&self.config));
-        let embedding = run::embedding(&self.config, &self.embedder, &store, cost.clone(), false)?;
-        let summaries = Summaries::configured(&self.config, store.ledger().cache(), cost, false)?;
+        let embedding = run::embedding(&self.config, &self.embedder, &store, cost.clone(), false);
+        let made = embedding.and_then(|embedding| {
+            let summaries = Summaries::configured(&self.config, store.ledger().cache(), cost, false)?;
+            Ok((embedding, summaries))
+        });
+        let (embedding, summaries) = match made {
+            Ok(made) => made,
+            Err(failure) => {
+                store.close().await;
+                return Err(failure);
+            }
+        };
         let open = Arc::new(Open { store, embedding, summaries, _lock: lock });
         *shared = Arc::downgrade(&open);
         Ok(open)

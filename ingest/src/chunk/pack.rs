@@ -46,6 +46,9 @@ impl Run {
     }
 }
 
+/// Bytes of the longest token there is in OpenAI's encodings.
+const LONGEST: usize = 128;
+
 /// The height of a boundary that is not before a heading.
 const INSIDE: u8 = 7;
 
@@ -112,13 +115,13 @@ impl Document<'_> {
     }
 
     /// Whether these units are at most `most` tokens: they are counted again where their sum does not
-    /// tell.
+    /// tell, and could be so few.
     pub(super) fn within(&self, from: usize, to: usize, most: u32) -> bool {
         let (tokens, slack) = (self.units.tokens(from, to), self.units.slack(from, to));
         tokens + slack <= most
             || tokens <= most + slack && {
-                let (start, end) = (self.units.start(from), self.units.start(to));
-                self.count(&self.text[start as usize..end as usize]) <= most
+                let text = &self.text[self.units.start(from) as usize..self.units.start(to) as usize];
+                text.len() <= most as usize * LONGEST && self.count(text) <= most
             }
     }
 
@@ -156,8 +159,8 @@ impl Document<'_> {
         best.copied().unwrap_or_else(|| self.squeezed(from, last, run, breaks))
     }
 
-    /// The ends that a chunk which begins with this unit fits with, the nearest first. They are looked
-    /// for in steps that double, since a look may count all that is before.
+    /// The ends that a chunk which begins with this unit fits with, the nearest first: all up to the last
+    /// of them, which is looked for in steps that double, since a look may count all that is before.
     fn fitting(&self, from: usize, run: &Run, breaks: &Breaks) -> Vec<usize> {
         let reserve = if from > run.from { self.overlap } else { 0 };
         let mut ends = vec![breaks.next(from, run.to)];
@@ -230,8 +233,13 @@ impl Document<'_> {
     fn merged(&self, left: &Group, right: &Group) -> Option<Group> {
         let whole = left.whole() && right.whole();
         let most = (if whole { self.room / 4 } else { self.room / 10 }).saturating_sub(1);
+        let tokens = |group: &Group| self.units.tokens(group.from, group.to);
         let small = |group: &Group| self.within(group.from, group.to, most);
-        ((small(left) || small(right)) && self.fits(left.from, right.to, 0)).then_some(Group {
+        let (one, other) = match tokens(left) < tokens(right) {
+            true => (left, right),
+            false => (right, left),
+        };
+        ((small(one) || small(other)) && self.fits(left.from, right.to, 0)).then_some(Group {
             to: right.to,
             closes: right.closes,
             ..*left

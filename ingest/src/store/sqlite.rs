@@ -11,8 +11,8 @@ use lectern_index::document::SourceName;
 use lectern_index::fingerprint::Fingerprint;
 use lectern_index::search::StoredDocument;
 use lectern_index::sqlite::{self as read, SqliteIndex};
-use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{Row, SqliteConnection};
 
 use crate::embed::Cache;
 use crate::ledger;
@@ -78,6 +78,11 @@ fn log_bytes(index: &Path) -> u64 {
     let mut log = index.as_os_str().to_owned();
     log.push("-wal");
     std::fs::metadata(log).map_or(0, |metadata| metadata.len())
+}
+
+/// The build that a sync began to write.
+async fn begun_build(db: &mut SqliteConnection, begun: &Begun) -> Result<i64, sqlx::Error> {
+    find_build(db, &begun.spec.fingerprint).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
 #[async_trait]
@@ -185,13 +190,13 @@ impl SqliteStore {
     async fn try_load(&self, begun: &Begun, path: &str) -> Result<Option<StoredDocument>, sqlx::Error> {
         let Some(head) = begun.head.clone() else { return Ok(None) };
         let mut db = self.pool.begin().await?;
-        let Some(build) = find_build(&mut db, &begun.spec.fingerprint).await? else { return Ok(None) };
+        let build = begun_build(&mut db, begun).await?;
         read::read_document(&mut db, build, head, path).await
     }
 
     async fn try_stage(&self, begun: &Begun, documents: &[StagedDocument]) -> Result<(), sqlx::Error> {
         let mut db = self.pool.begin().await?;
-        let build = ensure_build(&mut db, &begun.spec).await?;
+        let build = begun_build(&mut db, begun).await?;
         let generation = begun.head.as_ref().map_or(0, |head| head.generation) as i64 + 1;
         let mut chunk: i64 = next_id(&mut db, "SELECT coalesce(max(chunk), 0) FROM chunks").await?;
         for staged in documents {
@@ -229,7 +234,7 @@ impl SqliteStore {
         commits_behind: Option<u64>,
     ) -> Result<(), sqlx::Error> {
         let mut db = self.pool.begin().await?;
-        let build = ensure_build(&mut db, &begun.spec).await?;
+        let build = begun_build(&mut db, begun).await?;
         sqlx::query("UPDATE heads SET checked_at = ?, commits_behind = ? WHERE build = ? AND source = ?")
             .bind(at)
             .bind(commits_behind.map(|n| n as i64))
@@ -243,7 +248,7 @@ impl SqliteStore {
 
     async fn try_publish(&self, begun: &Begun, publication: &Publication) -> Result<Published, sqlx::Error> {
         let mut db = self.pool.begin().await?;
-        let (build, source) = (ensure_build(&mut db, &begun.spec).await?, &begun.source);
+        let (build, source) = (begun_build(&mut db, begun).await?, &begun.source);
         let old = begun.head.as_ref().map_or(0, |head| head.generation);
         // What is staged replaces whatever stands under its path, even where the ledger had lost it.
         let mut stale = publication.stale.clone();

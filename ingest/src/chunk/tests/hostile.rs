@@ -123,4 +123,6 @@ fn tokens_that_reach_over_lines() {
     }
     survive_with(&format!("{}{}", "> ".repeat(1000), "/.\n".repeat(50_000)), &o200k);
     survive_with(&format!("{}{}", "- ".repeat(1000), "/.\n".repeat(50_000)), &o200k);
+    survive_with(&format!("{}{}", ">".repeat(4000), "/.\n".repeat(300_000)), &o200k);
+    survive_with(&"#\n/\n".repeat(60_000), &o200k);
 }

@@ -34,6 +34,9 @@ const LASTS: Duration = Duration::from_secs(60);
 /// How often it is renewed.
 const RENEWED: Duration = Duration::from_secs(15);
 
+/// How soon it is renewed after that took too long, and asked for where nothing was changed.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// The only point of the collection.
 const POINT: u64 = 1;
 
@@ -78,7 +81,7 @@ pub(super) enum Right {
     Held,
     /// It was not renewed for too long.
     Uncertain,
-    /// Somebody else has it.
+    /// Somebody else has it, or it was given back.
     Lost,
 }
 
@@ -100,13 +103,13 @@ struct Held {
     holder: String,
     /// This process.
     run: String,
-    /// Whose it was when this run asked for it.
-    from: Option<String>,
+    /// What it was when this run asked for it.
+    from: Option<State>,
     fence: Arc<Fence>,
 }
 
 /// What Qdrant has of a lease.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct State {
     holder: String,
     /// `None` where it was never taken.
@@ -171,8 +174,11 @@ impl Held {
         none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
         let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
         self.client.create(replicated(create, settings).build()).await?;
-        let index = CreateFieldIndexCollectionBuilder::new(name, "run", FieldType::Keyword).wait(true);
-        self.client.index(index.build()).await
+        for (field, kind) in [("run", FieldType::Keyword), ("until", FieldType::Integer)] {
+            let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true);
+            self.client.index(index.build()).await?;
+        }
+        Ok(())
     }
 
     /// Gives it back, also where this run only asked for it and the answer is not known.
@@ -181,13 +187,16 @@ impl Held {
             return;
         }
         let given_back = async {
-            let state = self.read().await?;
-            if state.run.as_ref() == Some(&self.run) || state.run == self.from {
+            // Again until it is neither: this run may take or renew it in between.
+            loop {
+                let state = self.read().await?;
+                if state.run.as_ref() != Some(&self.run) && Some(&state) != self.from.as_ref() {
+                    return Ok::<_, WriteError>(());
+                }
                 // A run that never was: what is still on its way to Qdrant finds neither of the two.
                 let nobody = State { run: Some(uuid::Uuid::now_v7().to_string()), ..State::default() };
-                self.swap(state.run, nobody).await?;
+                self.swap(state, nobody).await?;
             }
-            Ok::<_, WriteError>(())
         };
         match tokio::time::timeout(GIVING_BACK, given_back).await {
             Ok(Ok(())) => self.fence.lost.store(true, Ordering::Relaxed),
@@ -200,21 +209,26 @@ impl Held {
     /// another one has it, where that is so.
     async fn take(mut self) -> Result<Result<Self, String>, WriteError> {
         loop {
-            let (now, asked) = (Utc::now(), Instant::now());
+            let now = Utc::now();
             let state = self.read().await?;
             if state.run.as_ref() == Some(&self.run) {
-                self.renewed(asked);
+                // It may have taken long.
+                self.renew().await?;
                 return Ok(Ok(self));
             }
             if state.holder != self.holder && state.until >= now.timestamp() {
                 let until = DateTime::from_timestamp(state.until, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
                 return Ok(Err(until.to_rfc3339_opts(SecondsFormat::Secs, true)));
             }
-            self.from = state.run.clone();
+            if self.from.as_ref() == Some(&state) {
+                // What was read is old: from a copy that lags.
+                tokio::time::sleep(AGAIN).await;
+            }
+            self.from = Some(state.clone());
             // Before it is: a process that is stopped meanwhile gives back what it may have.
             *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clone());
             let ours = State { holder: self.holder.clone(), run: Some(self.run.clone()), until: until(now) };
-            self.swap(state.run, ours).await?;
+            self.swap(state, ours).await?;
         }
     }
 
@@ -229,20 +243,16 @@ impl Held {
             .build();
         self.client.set(renew).await?;
         if self.read().await?.run.as_ref() == Some(&self.run) {
-            self.renewed(asked);
+            *self.fence.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
             return Ok(());
         }
         self.fence.lost.store(true, Ordering::Relaxed);
         Err(self.client.failure(TAKEN))
     }
 
-    fn renewed(&self, asked: Instant) {
-        *self.fence.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
-    }
-
-    /// Writes what is to be there if it is still that of the run `from`. Whether it was is told by
-    /// reading it.
-    async fn swap(&self, from: Option<String>, to: State) -> Result<(), WriteError> {
+    /// Writes what is to be there if it is still `from`: neither taken nor prolonged since that was read.
+    /// Whether it was is told by reading it.
+    async fn swap(&self, from: State, to: State) -> Result<(), WriteError> {
         let payload = [
             ("holder", Value::from(to.holder)),
             ("run", Value::from(to.run.unwrap_or_default())),
@@ -250,10 +260,13 @@ impl Held {
         ];
         let payload: HashMap<_, _> = payload.map(|(name, value)| (name.to_owned(), value)).into();
         // Asked of a point that is there; where there is none it is written.
-        let unchanged = from.map_or_else(|| Condition::is_empty("run"), |run| points::matches("run", &run));
+        let unchanged = match from.run {
+            Some(run) => vec![points::matches("run", &run), Condition::matches("until", from.until)],
+            None => vec![Condition::is_empty("run")],
+        };
         let point = PointStruct::new(POINT, NamedVectors::default(), payload);
         let swap = UpsertPointsBuilder::new(&self.collection, vec![point])
-            .update_filter(Filter::must([unchanged]))
+            .update_filter(Filter::must(unchanged))
             .ordering(one_after_another())
             .wait(true);
         self.client.upsert(swap.build()).await
@@ -264,8 +277,9 @@ impl Held {
         let get = GetPointsBuilder::new(&self.collection, point).with_payload(true).build();
         let Some(found) = self.client.get(get).await?.into_iter().next() else { return Ok(State::default()) };
         let text = |field: &str| found.payload.get(field).and_then(Value::as_str).cloned();
-        match found.payload.get("until").and_then(Value::as_integer) {
-            Some(until) => Ok(State { holder: text("holder").unwrap_or_default(), run: text("run"), until }),
+        let (run, until) = (text("run"), found.payload.get("until").and_then(Value::as_integer));
+        match until.filter(|_| run.is_some() || !found.payload.contains_key("run")) {
+            Some(until) => Ok(State { holder: text("holder").unwrap_or_default(), run, until }),
             None => Err(self.client.failure(format!(
                 "cannot be written: the collection {} is not Lectern's, and it keeps there who writes; choose another index.collection, or move that away",
                 self.collection
@@ -275,8 +289,13 @@ impl Held {
 
     /// Prolongs it until it is lost.
     async fn keep(self) {
-        while !self.fence.lost.load(Ordering::Relaxed) {
-            tokio::time::sleep(RENEWED).await;
+        loop {
+            let wait = match self.fence.right() {
+                Right::Held => RENEWED,
+                Right::Uncertain => AGAIN,
+                Right::Lost => return,
+            };
+            tokio::time::sleep(wait).await;
             // Where it cannot be asked for it may be ours still.
             let _ = self.renew().await;
         }
