@@ -59,8 +59,8 @@ impl Headings {
                 self.leave(place.end as u32);
                 self.depth -= 1;
             }
-            Event::Text(text) | Event::Code(text) if self.reading => self.text(text),
-            Event::SoftBreak | Event::HardBreak if self.reading => self.text(" "),
+            Event::Text(text) | Event::Code(text) if self.reading => self.text.push_str(text),
+            Event::SoftBreak | Event::HardBreak if self.reading => self.text.push(' '),
             _ => {}
         }
     }
@@ -71,12 +71,6 @@ impl Headings {
             self.done[index as usize].end = end as u32;
         }
         self.done
-    }
-
-    fn text(&mut self, text: &str) {
-        if self.text.len() < MAX_TEXT * 2 {
-            self.text.push_str(text);
-        }
     }
 
     fn open(&mut self, start: u32, level: u8) {

@@ -237,3 +237,13 @@ fn parts_of_a_section_that_were_merged_again_are_whole() {
         check(text, cap, 0, "cl100k_base");
     }
 }
+
+#[test]
+fn the_anchor_at_the_end_of_a_heading_is_found_however_long_it_is() {
+    let text = format!("# {}`code` {}{{#id}}\n\ntext\n", "word ".repeat(300), "*more* ".repeat(10));
+    assert_eq!(parse(&text).headings[0].anchor, "id");
+    for cap in 16..40 {
+        check(&text, cap, 0, "cl100k_base");
+    }
+    check(&format!("# C {{#{} {}}}\n", "_[a]: ".repeat(100), "*x* ".repeat(200)), 26, 0, "cl100k_base");
+}
