@@ -185,7 +185,8 @@ impl Case<'_> {
                 let opens = |block: &&Block| block.kind == "heading" || block.end >= paragraph.end;
                 let headings = before.take_while(opens).filter(|block| block.kind == "heading");
                 let first = headings.last().map_or(paragraph.start, |heading| heading.start);
-                let (first, last) = (self.line_start(first), self.blank_end(self.end_of(next)));
+                // And the blank lines that a document begins with: alone they would be a chunk of nothing.
+                let (first, last) = (self.unit_start(first), self.blank_end(self.end_of(next)));
                 let tokens = (self.count)(&self.text[first..last]) + self.crumb_around(first, last);
                 assert!(
                     tokens > self.cap as usize,

@@ -247,3 +247,12 @@ fn the_anchor_at_the_end_of_a_heading_is_found_however_long_it_is() {
     }
     check(&format!("# C {{#{} {}}}\n", "_[a]: ".repeat(100), "*x* ".repeat(200)), 26, 0, "cl100k_base");
 }
+
+#[test]
+fn blank_lines_before_an_introduction_belong_to_it() {
+    let text = format!("\n{}\nC  >d]e d\n- \u{c}\u{c}O{}", "\u{b}".repeat(11), "\u{fffd}".repeat(10));
+    for cap in 16..60 {
+        check(&text, cap, 0, "o200k_base");
+        check(&text, cap, 0, "cl100k_base");
+    }
+}
