@@ -1,13 +1,13 @@
 //! GitHub's heading anchors.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The anchors given so far in a document.
 #[derive(Debug, Default)]
 pub(super) struct Slugs {
     /// How often each slug was asked for again.
-    seen: BTreeMap<String, u32>,
+    seen: HashMap<String, u32>,
 }
 
 impl Slugs {

@@ -57,16 +57,16 @@ impl Document<'_> {
         let mut index = 0;
         let mut done = 0;
         // The last that was over the cap: quotes in quotes have the same units, however many they are.
-        let mut over = (0, 0);
+        let mut over = None;
         while let Some(block) = blocks.get(index) {
             let (start, end) = self.reach(block, done);
             self.mark_gap(&mut breaks, done, start);
             let level = ROOT.saturating_sub(block.depth.min(u16::from(ROOT)) as u8).max(NESTED);
             breaks.mark(start, level);
             breaks.mark(end, level);
-            let whole = over != (start, end) && self.fits_alone(start, end);
+            let whole = over != Some((start, end)) && self.fits_alone(start, end);
             if !whole {
-                over = (start, end);
+                over = Some((start, end));
             }
             let next = if whole { block.skip as usize } else { index + 1 };
             if whole || block.skip as usize == index + 1 {

@@ -46,7 +46,8 @@ impl Run {
     }
 }
 
-/// Bytes of the longest token there is in OpenAI's encodings.
+/// Bytes of the longest token there is in OpenAI's encodings. A `tokenizer.json` may take more for one
+/// token that it does not know: what seldom fits is then said not to.
 const LONGEST: usize = 128;
 
 /// The height of a boundary that is not before a heading.
@@ -235,6 +236,7 @@ impl Document<'_> {
         let most = (if whole { self.room / 4 } else { self.room / 10 }).saturating_sub(1);
         let tokens = |group: &Group| self.units.tokens(group.from, group.to);
         let small = |group: &Group| self.within(group.from, group.to, most);
+        // The smaller first: it hardly ever needs to be counted.
         let (one, other) = match tokens(left) < tokens(right) {
             true => (left, right),
             false => (right, left),
@@ -244,5 +246,18 @@ impl Document<'_> {
             closes: right.closes,
             ..*left
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_token_is_longer_than_the_longest() {
+        let longest = |encoding: &tiktoken_rs::CoreBPE, last: u32| {
+            let bytes = |token| encoding.decode_bytes(&[token]).map_or(0, |bytes| bytes.len());
+            (0..last).map(bytes).max()
+        };
+        assert_eq!(longest(tiktoken_rs::cl100k_base_singleton(), 100_256), Some(super::LONGEST));
+        assert_eq!(longest(tiktoken_rs::o200k_base_singleton(), 199_998), Some(super::LONGEST));
     }
 }

@@ -136,7 +136,7 @@ impl Lease {
             fence,
         };
         held.make(settings).await?;
-        let held = held.take().await?.map_err(|until| client.locked(&until))?;
+        let held = held.take().await?;
         let renewing = tokio::spawn(held.clone().keep());
         Ok(Self { held, renewing })
     }
@@ -205,20 +205,20 @@ impl Held {
         }
     }
 
-    /// Takes it where nobody has it, or whoever did held the same lock: that one was killed. Until when
-    /// another one has it, where that is so.
-    async fn take(mut self) -> Result<Result<Self, String>, WriteError> {
+    /// Takes it where nobody has it, or whoever did held the same lock: that one was killed. Exit code 7
+    /// where another one has it.
+    async fn take(mut self) -> Result<Self, Failure> {
         loop {
             let now = Utc::now();
             let state = self.read().await?;
             if state.run.as_ref() == Some(&self.run) {
                 // It may have taken long.
                 self.renew().await?;
-                return Ok(Ok(self));
+                return Ok(self);
             }
             if state.holder != self.holder && state.until >= now.timestamp() {
                 let until = DateTime::from_timestamp(state.until, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
-                return Ok(Err(until.to_rfc3339_opts(SecondsFormat::Secs, true)));
+                return Err(self.client.locked(&until.to_rfc3339_opts(SecondsFormat::Secs, true)));
             }
             if self.from.as_ref() == Some(&state) {
                 // What was read is old: from a copy that lags.
