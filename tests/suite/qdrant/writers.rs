@@ -1,9 +1,12 @@
 //! Who may write an index, and when.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::contract::fill;
-use super::{in_qdrant, on_each};
+use super::proxy::Proxy;
+use super::{Collections, in_qdrant, on_each, shared};
 use crate::ingest::workspace::{Workspace, page};
 use crate::programs;
 
@@ -34,23 +37,41 @@ fn one_writer_at_a_time_and_a_dry_run_writes_nothing() {
 
 #[test]
 fn who_is_told_to_stop_gives_the_lease_back() {
-    in_qdrant(|workspace| {
-        let other = Workspace::new(&[]).with_index(workspace.index().display().to_string());
-        other.write("a.md", "# A\n");
-        let mut stopped = false;
-        for version in 0..20 {
-            (0..200).for_each(|i| workspace.write(&format!("page{i}.md"), page(i, version)));
-            let mut first = workspace.ingest(&["sync", "docs", "--quiet"]);
-            let mut first = first.stderr(std::process::Stdio::null()).spawn().expect("a child");
-            std::thread::sleep(std::time::Duration::from_millis(100 + 20 * version as u64));
-            let stop = std::process::Command::new("kill").args(["-INT", &first.id().to_string()]).output();
-            stop.expect("kill");
-            stopped |= first.wait().expect("a child").code() == Some(4);
-            let (code, out, error) = other.run(&["sync", "docs", "--allow-mass-delete"]);
-            assert_eq!(code, 0, "{out}{error}");
-        }
-        assert!(stopped, "no sync was ever stopped");
-    });
+    in_qdrant(|workspace| given_back(&workspace));
+}
+
+/// What was on its way when the writer was stopped arrives after that.
+#[test]
+fn a_lease_that_was_given_back_over_a_bad_network_stays_so() {
+    let Some(url) = shared() else { return };
+    let Some(port) = super::local_port(url) else {
+        eprintln!("skipped: {url} is not on this machine");
+        return;
+    };
+    let collections = Collections::at(url);
+    let proxy = Proxy::before(port);
+    proxy.delay(Duration::from_millis(1));
+    proxy.reorder();
+    proxy.unsteady();
+    given_back(&Workspace::new(&[]).with_index(format!("{}/{}", proxy.url(), collections.name)));
+}
+
+fn given_back(workspace: &Workspace) {
+    let other = Workspace::new(&[]).with_index(workspace.index().display().to_string());
+    other.write("a.md", "# A\n");
+    let mut stopped = false;
+    for version in 0..20 {
+        (0..200).for_each(|i| workspace.write(&format!("page{i}.md"), page(i, version)));
+        let mut first = workspace.ingest(&["sync", "docs", "--quiet"]);
+        let mut first = first.stderr(std::process::Stdio::null()).spawn().expect("a child");
+        std::thread::sleep(Duration::from_millis(100 + 20 * version as u64));
+        let stop = std::process::Command::new("kill").args(["-INT", &first.id().to_string()]).output();
+        stop.expect("kill");
+        stopped |= first.wait().expect("a child").code() == Some(4);
+        let (code, out, error) = other.run(&["sync", "docs", "--allow-mass-delete"]);
+        assert_eq!(code, 0, "{out}{error}");
+    }
+    assert!(stopped, "no sync was ever stopped");
 }
 
 #[test]
