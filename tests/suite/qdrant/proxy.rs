@@ -36,9 +36,18 @@ struct Rules {
     unsteady: AtomicBool,
     /// When the last of these was cut.
     last: Mutex<Option<Instant>>,
+    /// What the next piece that is held back is like.
+    hold: Mutex<Option<Hold>>,
+    /// Whether one is.
+    holds: AtomicBool,
     /// Pieces that have passed.
     passed: AtomicU64,
     stop: AtomicBool,
+}
+
+struct Hold {
+    is: fn(&[u8]) -> bool,
+    cut: bool,
 }
 
 /// One connection, in both directions.
@@ -105,6 +114,23 @@ impl Proxy {
     pub(super) fn unsteady(&self) {
         self.rules.unsteady.store(true, Relaxed);
     }
+
+    /// The next piece of this kind that a client sends waits until it is let go. With `cut` its client
+    /// is told at once that it was cut, and goes on over another connection.
+    pub(super) fn hold(&self, is: fn(&[u8]) -> bool, cut: bool) {
+        *self.rules.hold.lock().expect("nobody panics") = Some(Hold { is, cut });
+    }
+
+    /// Whether a piece is held back.
+    pub(super) fn holds(&self) -> bool {
+        self.rules.holds.load(Relaxed)
+    }
+
+    /// Lets the piece that is held back go, and arrive.
+    pub(super) fn let_go(&self) {
+        self.rules.holds.store(false, Relaxed);
+        std::thread::sleep(LATE);
+    }
 }
 
 impl Drop for Proxy {
@@ -137,6 +163,22 @@ impl Rules {
         is_due
     }
 
+    /// Holds a piece back if it is the one that is to be; whether its client was cut.
+    fn holds_back(&self, piece: &[u8], from: &TcpStream, connection: &Connection) -> bool {
+        let Some(hold) = self.hold.lock().expect("nobody panics").take_if(|hold| (hold.is)(piece)) else {
+            return false;
+        };
+        if hold.cut {
+            connection.is_cut.store(true, Relaxed);
+            let _ = from.shutdown(Shutdown::Both);
+        }
+        self.holds.store(true, Relaxed);
+        while self.holds.load(Relaxed) && !self.stop.load(Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        hold.cut
+    }
+
     /// Lets a piece wait.
     fn wait(&self, connection: &Connection) {
         std::thread::sleep(Duration::from_millis(self.delay.load(Relaxed)));
@@ -159,6 +201,12 @@ fn forward(mut from: TcpStream, mut to: TcpStream, asks: bool, connection: &Conn
     let mut bytes = 0;
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         rules.wait(connection);
+        if asks && rules.holds_back(&buffer[..read], &from, connection) {
+            let _ = to.write_all(&buffer[..read]);
+            std::thread::sleep(LATE);
+            end(&from, &to);
+            return;
+        }
         bytes += read as u64;
         if rules.cuts(connection, bytes) {
             if asks && connection.number % 2 == 1 {
