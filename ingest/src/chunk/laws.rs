@@ -310,10 +310,11 @@ impl Case<'_> {
     }
 
     /// To Markdown a carriage return alone ends a line, to a citation it does not: blocks can share a
-    /// line then, and chunks, which end at line ends, do not part them.
+    /// line then, and chunks, which end at line ends, do not part them. Of white space, only spaces and
+    /// tabs make no block.
     fn shares_lines(&self, start: usize, end: usize) -> bool {
         let lines = &self.text[self.line_start(start)..self.line_end(end)];
-        lines.split('\n').any(|line| line.trim().contains('\r'))
+        lines.split('\n').any(|line| line.trim_matches([' ', '\t', '\r']).contains('\r'))
     }
 
     fn line_start(&self, at: usize) -> usize {

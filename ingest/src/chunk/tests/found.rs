@@ -222,3 +222,11 @@ fn blank_lines_before_an_introduction_belong_to_it() {
     let text = format!("\n{}\nC  >d]e d\n- \u{c}\u{c}O{}", "\u{b}".repeat(11), "\u{fffd}".repeat(10));
     check_caps(&text, 16..60, 0, &["cl100k_base", "o200k_base"]);
 }
+
+#[test]
+fn form_feeds_behind_a_carriage_return_are_a_block_on_the_line_of_the_heading() {
+    let feeds = "\u{c}".repeat(8);
+    let text =
+        format!("#{feeds}T\r{feeds}\n\u{c}\u{c}\u{c}{}\u{c}\u{c}x\r\u{c}\u{c}\u{c}", "\u{fffd}".repeat(12));
+    check_caps(&text, 16..60, 0, &["cl100k_base", "o200k_base"]);
+}
