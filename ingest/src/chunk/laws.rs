@@ -297,16 +297,22 @@ impl Case<'_> {
         blocks.iter().filter(holds).map(|block| block.text.clone()).collect()
     }
 
-    /// The first block of a chunk, or its first line where the block goes beyond it.
+    /// The first block of a chunk with those that begin on its last line (a footnote does behind an
+    /// empty one), or all of the chunk where they go beyond it.
     fn first_of(&self, blocks: &[Block], chunk: &Chunk) -> &str {
         let (start, end) = (chunk.start_byte as usize, chunk.end_byte as usize);
-        let first = blocks.iter().find(|block| self.line_start(block.start) == start && block.depth == 0);
-        match first {
-            Some(block) if self.end_of(block) <= end => {
-                &self.text[start..self.blank_end(self.end_of(block)).min(end)]
+        let mut roots = blocks.iter().filter(|block| block.depth == 0 && block.start >= start);
+        let Some(first) = roots.next().filter(|block| self.line_start(block.start) == start) else {
+            return &self.text[start..end];
+        };
+        let mut last = self.end_of(first);
+        for block in roots {
+            if block.start < last || self.text[last..block.start].contains('\n') {
+                break;
             }
-            _ => &self.text[start..end],
+            last = self.end_of(block);
         }
+        if last <= end { &self.text[start..self.blank_end(last).min(end)] } else { &self.text[start..end] }
     }
 
     /// To Markdown a carriage return alone ends a line, to a citation it does not: blocks can share a

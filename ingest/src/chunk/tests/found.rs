@@ -230,3 +230,9 @@ fn form_feeds_behind_a_carriage_return_are_a_block_on_the_line_of_the_heading() 
         format!("#{feeds}T\r{feeds}\n\u{c}\u{c}\u{c}{}\u{c}\u{c}x\r\u{c}\u{c}\u{c}", "\u{fffd}".repeat(12));
     check_caps(&text, 16..60, 0, &["cl100k_base", "o200k_base"]);
 }
+
+#[test]
+fn a_footnote_behind_an_empty_one_is_on_the_same_line() {
+    let text = "#A[;\u{fffd}e \r\\\n-\n# \t\0[a\n[^1]:[^1]:b\ns&a# 2{#c\u{5}\0\u{1}m";
+    check_caps(text, 16..60, 0, &["cl100k_base", "o200k_base"]);
+}
