@@ -150,7 +150,8 @@ impl Case<'_> {
                 .iter()
                 .find(|block| block.kind == "heading" && block.depth == 0 && self.end_of(block) == end);
             let Some(heading) = last else { continue };
-            if (self.count)(&self.text[heading.start..heading.end]) > self.cap as usize {
+            let (from, to) = (self.unit_start(heading.start), self.blank_end(heading.end));
+            if (self.count)(&self.text[from..to]) > self.cap as usize {
                 continue;
             }
             if self.text[pair[1].start_byte as usize..].trim().is_empty() {

@@ -236,3 +236,10 @@ fn a_footnote_behind_an_empty_one_is_on_the_same_line() {
     let text = "#A[;\u{fffd}e \r\\\n-\n# \t\0[a\n[^1]:[^1]:b\ns&a# 2{#c\u{5}\0\u{1}m";
     check_caps(text, 16..60, 0, &["cl100k_base", "o200k_base"]);
 }
+
+#[test]
+fn a_heading_that_is_over_the_cap_with_the_white_space_behind_it_is_cut() {
+    let text = "\u{fffd}\u{fffd}\n# \0\0\0\0\0\0\0\0\0\0\0\u{fffd}\u{fffd}\u{fffd}`\n \u{c}\u{c}\u{c}\u{c}\u{c}\u{c}\u{c}\u{c}\u{c}\u{c}\u{c}\u{c}\r\n\
+                e-  \u{fffd}0]f  [+-[ ](\u{c} \u{fffd}\u{fffd}\u{fffd}\u{c}\u{c}\u{c}+\u{c}\u{fffd}\u{fffd}\u{fffd}\u{fffd}";
+    check_caps(text, 16..60, 0, &["cl100k_base", "o200k_base"]);
+}
