@@ -23,7 +23,6 @@ mod writers;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use proxy::Proxy;
 use server::Qdrant;
@@ -54,9 +53,7 @@ fn shared() -> Option<&'static str> {
             return Some(Shared { url, _own: own, _proxy: None });
         }
         let proxy = Proxy::before(local_port(&url).expect("a Qdrant on this machine"));
-        proxy.delay(Duration::from_millis(1));
-        proxy.reorder();
-        proxy.unsteady();
+        proxy.misbehave();
         Some(Shared { url: proxy.url(), _own: own, _proxy: Some(proxy) })
     });
     if shared.is_none() {
@@ -130,4 +127,17 @@ fn in_qdrant(check: impl FnOnce(Workspace)) {
         let collections = Collections::at(url);
         check(Workspace::new(&[]).with_index(collections.index()));
     }
+}
+
+/// Runs a check with a network of its own before Qdrant, where there is one on this machine.
+fn over_a_network(check: impl FnOnce(&Proxy, &Collections, Workspace)) {
+    let Some(url) = shared() else { return };
+    let Some(port) = local_port(url) else {
+        eprintln!("skipped: {url} is not on this machine");
+        return;
+    };
+    let collections = Collections::at(url);
+    let proxy = Proxy::before(port);
+    let workspace = Workspace::new(&[]).with_index(format!("{}/{}", proxy.url(), collections.name));
+    check(&proxy, &collections, workspace);
 }

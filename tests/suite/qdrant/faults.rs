@@ -16,50 +16,43 @@ use qdrant_client::{Qdrant, QdrantError};
 use serde_json::json;
 
 use super::contract::{ask, fill};
-use super::proxy::Proxy;
 use super::server::{client, wait};
-use super::{Collections, keyless, shared};
+use super::{Collections, keyless, over_a_network};
 use crate::ingest::workspace::{Workspace, page};
 use crate::programs::Server;
 
 #[test]
 fn over_a_network_that_delays_cuts_and_reorders_a_sync_ends_in_the_same_index() {
-    let Some(url) = shared() else { return };
-    let Some(port) = super::local_port(url) else {
-        eprintln!("skipped: {url} is not on this machine");
-        return;
-    };
-    let collections = Collections::at(url);
-    let proxy = Proxy::before(port);
-    let workspace = Workspace::new(&[]).with_index(format!("{}/{}", proxy.url(), collections.name));
-    fill(&workspace, 60);
-    proxy.delay(Duration::from_millis(5));
-    proxy.reorder();
-    proxy.cut(5, 20_000);
-    workspace.synced(&[]);
-    assert_eq!(proxy.left(), 0, "every connection that was to be cut was");
-    for i in (0..60).step_by(2) {
-        workspace.write(&format!("part{}/page{i:04}.md", i % 7), page(i, 1));
-    }
-    proxy.cut(5, 20_000);
-    workspace.synced(&[]);
-    assert_eq!(proxy.left(), 0, "every connection that was to be cut was");
-    workspace.verified();
-    assert_eq!(workspace.export(), workspace.fresh_export());
+    over_a_network(|proxy, _, workspace| {
+        fill(&workspace, 60);
+        proxy.delay(Duration::from_millis(5));
+        proxy.reorder();
+        proxy.cut(5, 20_000);
+        workspace.synced(&[]);
+        assert_eq!(proxy.left(), 0, "every connection that was to be cut was");
+        for i in (0..60).step_by(2) {
+            workspace.write(&format!("part{}/page{i:04}.md", i % 7), page(i, 1));
+        }
+        proxy.cut(5, 20_000);
+        workspace.synced(&[]);
+        assert_eq!(proxy.left(), 0, "every connection that was to be cut was");
+        workspace.verified();
+        assert_eq!(workspace.export(), workspace.fresh_export());
 
-    // A search is answered, or says that it was not.
-    let server = Server::start(&workspace.index());
-    proxy.cut(10, 20_000);
-    let search = || {
-        let found = ask(&server, "search_docs", json!({ "query": "request", "max_results": 5 }));
-        let found = (found["isError"] != true).then(|| found["structuredContent"]["results"].clone());
-        found.inspect(|results| assert_eq!(results.as_array().map(Vec::len), Some(5), "{results}"))
-    };
-    let answered: usize = std::thread::scope(|scope| {
-        let askers = [(); 4].map(|()| scope.spawn(|| (0..10).filter_map(|_| search()).count()));
-        askers.into_iter().map(|asker| asker.join().expect("no answer was wrong")).sum()
+        // A search is answered, or says that it was not.
+        let server = Server::start(&workspace.index());
+        proxy.cut(10, 20_000);
+        let search = || {
+            let found = ask(&server, "search_docs", json!({ "query": "request", "max_results": 5 }));
+            let found = (found["isError"] != true).then(|| found["structuredContent"]["results"].clone());
+            found.inspect(|results| assert_eq!(results.as_array().map(Vec::len), Some(5), "{results}"))
+        };
+        let answered: usize = std::thread::scope(|scope| {
+            let askers = [(); 4].map(|()| scope.spawn(|| (0..10).filter_map(|_| search()).count()));
+            askers.into_iter().map(|asker| asker.join().expect("no answer was wrong")).sum()
+        });
+        assert!(answered > 0, "no search is ever answered");
     });
-    assert!(answered > 0, "no search is ever answered");
 }
 
 /// What is done to the points of a collection.

@@ -1,5 +1,5 @@
-//! A bad network between a program and Qdrant: it delays, cuts connections in the middle, and
-//! delivers in another order. Within a connection TCP keeps the order, so what changes places is what
+//! A bad network between a program and Qdrant: it delays, cuts connections in the middle, delivers in
+//! another order, and holds one request back until it is told. Within a connection TCP keeps the order, so what changes places is what
 //! different connections carry, and what a connection carried before it was cut.
 
 use std::io::{Read, Write};
@@ -110,8 +110,10 @@ impl Proxy {
         self.rules.left.load(Relaxed)
     }
 
-    /// One of three connections is cut, sooner or later.
-    pub(super) fn unsteady(&self) {
+    /// Every piece waits a little, connections overtake each other, and one of three is cut.
+    pub(super) fn misbehave(&self) {
+        self.delay(Duration::from_millis(1));
+        self.reorder();
         self.rules.unsteady.store(true, Relaxed);
     }
 
@@ -202,9 +204,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, asks: bool, connection: &Conn
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         rules.wait(connection);
         if asks && rules.holds_back(&buffer[..read], &from, connection) {
-            let _ = to.write_all(&buffer[..read]);
-            std::thread::sleep(LATE);
-            end(&from, &to);
+            end_with(&buffer[..read], &from, &mut to);
             return;
         }
         bytes += read as u64;
@@ -214,13 +214,12 @@ fn forward(mut from: TcpStream, mut to: TcpStream, asks: bool, connection: &Conn
                 // arrives after that.
                 let _ = from.shutdown(Shutdown::Both);
                 std::thread::sleep(LATE);
-                let _ = to.write_all(&buffer[..read]);
-                std::thread::sleep(LATE);
+                end_with(&buffer[..read], &from, &mut to);
             } else {
                 // In the middle of what was read.
                 let _ = to.write_all(&buffer[..read / 2]);
+                end(&from, &to);
             }
-            end(&from, &to);
             return;
         }
         // What Qdrant says to a client that was cut is nobody's.
@@ -232,6 +231,13 @@ fn forward(mut from: TcpStream, mut to: TcpStream, asks: bool, connection: &Conn
     if !connection.is_cut.load(Relaxed) {
         end(&from, &to);
     }
+}
+
+/// Delivers a last piece, and leaves Qdrant the time to act on it.
+fn end_with(piece: &[u8], from: &TcpStream, to: &mut TcpStream) {
+    let _ = to.write_all(piece);
+    std::thread::sleep(LATE);
+    end(from, to);
 }
 
 fn end(from: &TcpStream, to: &TcpStream) {

@@ -10,8 +10,7 @@ use qdrant_client::qdrant::{
 use serde_json::json;
 
 use super::contract::fill;
-use super::proxy::Proxy;
-use super::{Collections, in_qdrant, local_port, on_each, server, shared};
+use super::{in_qdrant, on_each, over_a_network, server};
 use crate::ingest::workspace::{Workspace, page};
 use crate::programs;
 
@@ -49,9 +48,7 @@ fn who_is_told_to_stop_gives_the_lease_back() {
 #[test]
 fn a_lease_that_was_given_back_over_a_bad_network_stays_so() {
     over_a_network(|proxy, _, workspace| {
-        proxy.delay(Duration::from_millis(1));
-        proxy.reorder();
-        proxy.unsteady();
+        proxy.misbehave();
         given_back(&workspace);
     });
 }
@@ -122,19 +119,6 @@ fn renews(piece: &[u8]) -> bool {
 
 fn has(piece: &[u8], text: &str) -> bool {
     piece.windows(text.len()).any(|found| found == text.as_bytes())
-}
-
-/// Runs a check with a network of its own before Qdrant, where there is one on this machine.
-fn over_a_network(check: impl FnOnce(&Proxy, &Collections, Workspace)) {
-    let Some(url) = shared() else { return };
-    let Some(port) = local_port(url) else {
-        eprintln!("skipped: {url} is not on this machine");
-        return;
-    };
-    let collections = Collections::at(url);
-    let proxy = Proxy::before(port);
-    let workspace = Workspace::new(&[]).with_index(format!("{}/{}", proxy.url(), collections.name));
-    check(&proxy, &collections, workspace);
 }
 
 fn given_back(workspace: &Workspace) {
