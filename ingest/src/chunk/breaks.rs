@@ -4,7 +4,11 @@ use super::Document;
 use crate::parse::{Block, BlockKind};
 
 /// Before which units a chunk may begin, and how good that is.
-pub(super) struct Breaks(Vec<u8>);
+pub(super) struct Breaks {
+    levels: Vec<u8>,
+    /// The first units of the blocks that are in no other.
+    pub(super) roots: Vec<usize>,
+}
 
 /// A break that parts what belongs together: taken only where there is no other.
 const STICKY: u8 = 0x80;
@@ -23,36 +27,36 @@ const ROOT: u8 = 8;
 impl Breaks {
     /// The next unit behind `unit`, at most `end`, before which a chunk may begin.
     pub(super) fn next(&self, unit: usize, end: usize) -> usize {
-        let behind = self.0[unit + 1..end].iter().position(|&level| level != 0);
+        let behind = self.levels[unit + 1..end].iter().position(|&level| level != 0);
         behind.map_or(end, |distance| unit + 1 + distance)
     }
 
     /// How good it is to begin a chunk here; 0 where none may.
     pub(super) fn level(&self, unit: usize) -> u8 {
-        self.0[unit] & !(STICKY | SOFT)
+        self.levels[unit] & !(STICKY | SOFT)
     }
 
     /// Whether a chunk that begins here leaves a heading, or a paragraph that introduces what
     /// follows, at the end of the one before.
     pub(super) fn sticky(&self, unit: usize) -> bool {
-        self.0[unit] & (STICKY | SOFT) != 0
+        self.levels[unit] & (STICKY | SOFT) != 0
     }
 
     /// Whether that could be helped: what follows is not over the cap anyway.
     pub(super) fn parts(&self, unit: usize) -> bool {
-        self.0[unit] & STICKY != 0
+        self.levels[unit] & STICKY != 0
     }
 
     fn mark(&mut self, unit: usize, level: u8) {
-        let sticky = self.0[unit] & (STICKY | SOFT);
-        self.0[unit] = sticky | level.max(self.level(unit));
+        let sticky = self.levels[unit] & (STICKY | SOFT);
+        self.levels[unit] = sticky | level.max(self.level(unit));
     }
 }
 
 impl Document<'_> {
     /// Walks the blocks from the outside in, and goes into those that are over the cap.
     pub(super) fn breaks(&self) -> Breaks {
-        let mut breaks = Breaks(vec![0; self.units.len() + 1]);
+        let mut breaks = Breaks { levels: vec![0; self.units.len() + 1], roots: Vec::new() };
         let blocks = &self.parsed.blocks;
         let mut index = 0;
         let mut done = 0;
@@ -60,6 +64,9 @@ impl Document<'_> {
         let mut over = None;
         while let Some(block) = blocks.get(index) {
             let (start, end) = self.reach(block, done);
+            if block.depth == 0 {
+                breaks.roots.push(start);
+            }
             self.mark_gap(&mut breaks, done, start);
             let level = ROOT.saturating_sub(block.depth.min(u16::from(ROOT)) as u8).max(NESTED);
             breaks.mark(start, level);
@@ -87,7 +94,7 @@ impl Document<'_> {
     /// The units of a block, from `done` on. Its end can lie inside the line that the next one begins
     /// (a list ends behind the `>` of a quote), and a paragraph of white space in the blank lines
     /// behind another block: no two blocks share a unit.
-    pub(super) fn reach(&self, block: &Block, done: usize) -> (usize, usize) {
+    fn reach(&self, block: &Block, done: usize) -> (usize, usize) {
         let start = self.units.holding(block.start, done).max(done);
         let text = self.text[block.start as usize..block.end as usize].trim_end();
         let end = self.units.at_or_after(block.start + text.len() as u32, start);
@@ -112,7 +119,7 @@ impl Document<'_> {
         let next = self.parsed.blocks.get(block.skip as usize);
         if next.is_none() && block.kind == BlockKind::Heading && start < end {
             // Link definitions may follow, which are no blocks.
-            breaks.0[end] |= STICKY;
+            breaks.levels[end] |= STICKY;
         }
         let Some(next) = next.filter(|next| next.depth == block.depth && start < end) else { return };
         let introduces = matches!(next.kind, BlockKind::Code | BlockKind::List | BlockKind::Table);
@@ -126,10 +133,10 @@ impl Document<'_> {
             _ if self.fits(start, to, 0) => STICKY,
             _ => return,
         };
-        breaks.0[end] |= sticky;
+        breaks.levels[end] |= sticky;
         // White space before a line that is cut is a unit of its own.
         if self.text[self.units.start(end) as usize..self.units.start(from) as usize].trim().is_empty() {
-            breaks.0[from] |= sticky;
+            breaks.levels[from] |= sticky;
         }
     }
 

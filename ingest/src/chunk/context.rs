@@ -96,17 +96,10 @@ impl<'a> Contexts<'a> {
         heading
     }
 
-    /// A heading and those it is under, the outermost first.
-    pub(super) fn path(&self, heading: Option<u32>) -> Vec<&'a Heading> {
-        let mut path = Vec::new();
-        let mut next = heading;
-        while let Some(index) = next {
-            let heading = &self.parsed.headings[index as usize];
-            path.push(heading);
-            next = heading.parent;
-        }
-        path.reverse();
-        path
+    /// A heading and those it is under, the outermost last.
+    pub(super) fn outwards(&self, heading: Option<u32>) -> impl Iterator<Item = &'a Heading> {
+        let at = |index: u32| &self.parsed.headings[index as usize];
+        std::iter::successors(heading.map(at), move |heading| heading.parent.map(at))
     }
 
     /// `title > heading > heading` and an empty line, with its tokens; empty where there is neither.
@@ -123,17 +116,18 @@ impl<'a> Contexts<'a> {
     /// The breadcrumb in at most `budget` tokens: over it the outermost parts go first, since the
     /// deepest says most about the span, then the end of the last.
     pub(super) fn shortened(&self, heading: Option<u32>, budget: u32) -> (String, u32) {
-        let path = self.path(heading);
-        let texts = path.iter().map(|heading| heading.text.as_str()).filter(|text| !text.is_empty());
-        let mut parts: Vec<&str> = texts.collect();
+        let texts = self.outwards(heading).map(|heading| heading.text.as_str());
+        let mut parts: Vec<&str> = texts.filter(|text| !text.is_empty()).collect();
         if let Some(title) = self.title.as_deref()
-            && parts.first() != Some(&title)
+            && parts.last() != Some(&title)
         {
-            parts.insert(0, title);
+            parts.push(title);
         }
+        parts.reverse();
         let Some(&(mut last)) = parts.last() else { return (String::new(), 0) };
         for from in 0..parts.len() {
-            let crumb = format!("{}\n\n", parts[from..].join(" > "));
+            let mut crumb = parts[from..].join(" > ");
+            crumb.push_str("\n\n");
             let tokens = self.tokens(&crumb);
             if tokens <= budget {
                 return (crumb, tokens);

@@ -131,7 +131,9 @@ impl Writer<'_> {
     fn push(&mut self, start: u32, end: u32, tokens: u32, context: String) {
         let document = self.document;
         let heading = document.contexts.heading(start, end);
-        let path = document.contexts.path(heading);
+        let outwards = || document.contexts.outwards(heading);
+        let mut heading_path: Vec<String> = outwards().map(|heading| heading.text.clone()).collect();
+        heading_path.reverse();
         let text = &document.text[start as usize..end as usize];
         let lines = newlines(text);
         self.chunks.push(Chunk {
@@ -140,8 +142,8 @@ impl Writer<'_> {
             end_byte: end,
             start_line: self.line,
             end_line: self.line + lines - u32::from(text.ends_with('\n')),
-            anchor: path.last().map(|heading| heading.anchor.clone()),
-            heading_path: path.iter().map(|heading| heading.text.clone()).collect(),
+            anchor: outwards().next().map(|heading| heading.anchor.clone()),
+            heading_path,
             tokens,
             context,
             text: text.to_owned(),

@@ -58,7 +58,7 @@ impl Document<'_> {
     /// that a section finds its closest relatives first.
     pub(super) fn pack(&self, breaks: &Breaks) -> Vec<Group> {
         let mut groups = Vec::new();
-        let runs = self.runs();
+        let runs = self.runs(breaks);
         for run in &runs {
             self.fill(run, breaks, &mut groups);
         }
@@ -68,16 +68,13 @@ impl Document<'_> {
         groups
     }
 
-    fn runs(&self) -> Vec<Run> {
+    fn runs(&self, breaks: &Breaks) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
-        let mut done = 0;
         let mut after_heading = false;
-        let mut index = 0;
         let mut levels = self.parsed.headings.iter().filter(|heading| heading.depth == 0);
         let mut current = Run { from: 0, to: 0, height: 1, more: Vec::new() };
-        while let Some(block) = self.parsed.blocks.get(index) {
-            index = block.skip as usize;
-            let (start, end) = self.reach(block, done);
+        let blocks = self.parsed.blocks.iter().filter(|block| block.depth == 0);
+        for (block, &start) in blocks.zip(&breaks.roots) {
             let is_heading = block.kind == BlockKind::Heading;
             if is_heading {
                 let level = levels.next().map_or(1, |heading| heading.level);
@@ -93,7 +90,6 @@ impl Document<'_> {
                     current.height = level;
                 }
             }
-            done = end;
             after_heading = is_heading;
         }
         current.to = self.units.len();
