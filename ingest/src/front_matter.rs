@@ -88,36 +88,61 @@ fn read_yaml(inner: &str) -> Option<Fields> {
 }
 
 fn read_wanted(inner: &str) -> Option<Fields> {
-    let lines = wanted(inner)?;
-    if lines.is_empty() { Some(Fields::default()) } else { serde_saphyr::from_str(&lines).ok() }
+    let mut fields = Fields::default();
+    for (key, value) in wanted(inner)? {
+        let field = match key {
+            "title" => &mut fields.title,
+            "description" => &mut fields.description,
+            _ => &mut fields.draft,
+        };
+        if field.replace(scalar(value)?).is_some() {
+            return None;
+        }
+    }
+    Some(fields)
 }
 
-/// Those top-level entries of YAML that are wanted, as they stand: the parser would take as long for
-/// all of them as for a page. `None` where lines do not tell what is an entry, as where brackets or
-/// quotes may go on over several.
-fn wanted(inner: &str) -> Option<String> {
-    if inner.contains(['[', '{', '"', '\t']) || inner.contains(" '") {
-        return None;
+/// The value of an entry. `None` for a list or mapping: some text is one only where it stands alone.
+fn scalar(value: &str) -> Option<Value> {
+    if value.trim_ascii().is_empty() {
+        return Some(Value::Null);
     }
-    let mut lines = String::new();
-    let mut is_wanted = None;
+    serde_saphyr::from_str(value).ok().filter(|value: &Value| !value.is_array() && !value.is_object())
+}
+
+/// Those top-level entries of YAML that are wanted, with their values as they stand: the parser would
+/// take as long for all of them as for a page. `None` where lines do not tell what is an entry, as
+/// where brackets or quotes may go on over several.
+fn wanted(inner: &str) -> Option<Vec<(&str, &str)>> {
+    let mut entries = Vec::new();
+    // The last key, if it is wanted, and where its value begins.
+    let mut last: Option<Option<(&str, usize)>> = None;
+    let mut at = 0;
     for line in inner.split_inclusive('\n') {
         let text = line.trim_ascii_end();
+        let is_comment = text.starts_with('#');
+        let may_go_on = || text.contains(['[', '{', '"', '\t']) || text.contains(" '");
+        // To YAML a carriage return ends a line, and so a comment, as well.
+        if text.contains('\r') || !is_comment && may_go_on() {
+            return None;
+        }
         let is_inside = text == "-" || text.starts_with("- ") || text.starts_with(' ');
-        if !is_inside && !text.is_empty() && !text.starts_with('#') {
+        if is_inside && last.is_none() {
+            return None;
+        }
+        if !is_inside && !is_comment && !text.is_empty() {
             let (key, value) = text.split_once(':')?;
             if !is_key(key) || !(value.is_empty() || value.starts_with(' ')) {
                 return None;
             }
-            is_wanted = Some(matches!(key, "title" | "description" | "draft"));
+            entries.extend(last.flatten().map(|(key, start)| (key, &inner[start..at])));
+            let is_wanted = matches!(key, "title" | "description" | "draft");
+            last = Some(is_wanted.then_some((key, at + key.len() + 1)));
         }
-        match is_wanted {
-            Some(true) => lines.push_str(line),
-            None if is_inside => return None,
-            _ => {}
-        }
+        at += line.len();
     }
-    Some(lines)
+    entries.extend(last.flatten().map(|(key, start)| (key, &inner[start..])));
+    Some(entries)
 }
 
 fn is_key(key: &str) -> bool {
@@ -191,7 +216,7 @@ mod tests {
             8 => (indent.clone(), key, value.clone())
                 .prop_map(|(indent, key, value)| format!("{indent}{key}: {value}\n")),
             3 => (indent, value).prop_map(|(indent, value)| format!("{indent}{value}\n")),
-            2 => prop::sample::select(vec!["tags:\n", "title:\n", "# a: b\n", "- a: b\n", "...\n", "\n", "\r\n"])
+            2 => prop::sample::select(vec!["tags:\n", "title:\n", "# a: b\n", "# 'a\n", "# [\rtitle: a\n", "- a: b\n", "...\n", "\n", "\r\n"])
                 .prop_map(String::from),
         ];
         prop::collection::vec(line, 1..6).prop_map(|lines| lines.concat())
@@ -211,15 +236,25 @@ mod tests {
 
     #[test]
     fn entries_that_are_not_wanted_are_not_parsed() {
-        let inner = "# by hand\ntitle: >\n  A\n\n  b\nx: *y\n # c\ntags:\n- a\ndraft: true\n";
-        assert_eq!(wanted(inner).as_deref(), Some("title: >\n  A\n\n  b\ndraft: true\n"));
+        let inner = "# 'by hand' [\ntitle: >\n  A\n\n  b\nx: *y\n # c\ntags:\n- a\ndraft: true\n";
+        assert_eq!(wanted(inner), Some(vec![("title", " >\n  A\n\n  b\n"), ("draft", " true\n")]));
         let (front, _) = split(&format!("---\n{inner}---\n"));
         assert_eq!(front.title.as_deref(), Some("A b"));
         assert!(front.draft);
-        for other in
-            [" title: a\n", "{title: a}\n", "title:a\n", "? title\n", "title: a\nb\n", "\"title\": a\n"]
-        {
+        for other in [
+            " title: a\n",
+            "{title: a}\n",
+            "title:a\n",
+            "? title\n",
+            "title: a\nb\n",
+            "\"title\": a\n",
+            "# \rtitle: a\n",
+            "x: a\rtitle: b\n",
+        ] {
             assert_eq!(wanted(other), None, "{other}");
+        }
+        for other in ["title: a\ntitle: b\n", "title: a: b\n", "title:\n- a\n", "title: *a\n"] {
+            assert!(read_wanted(other).is_none(), "{other}");
         }
     }
 
