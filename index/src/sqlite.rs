@@ -143,6 +143,9 @@ impl SqliteIndex {
                  read: the next `lectern-ingest sync` puts them back)",
             );
         }
+        if reason.contains("malformed") {
+            reason.push_str(" (it is damaged: restore a backup, or move the file away and sync again)");
+        }
         ReadError::Unreadable { location: self.location(), reason }
     }
 
