@@ -1,9 +1,6 @@
-//! A full disk, a damaged write-ahead log, an interrupted program.
+//! A full disk, a damaged index, an interrupted program.
 
-use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::workspace::{Workspace, page};
 use crate::programs;
@@ -55,60 +52,6 @@ fn workspace_is_clean(workspace: &Workspace) {
                     .all(|line| line.starts_with("orphan"))),
         "{out}{error}"
     );
-}
-
-#[test]
-fn a_damaged_write_ahead_log_loses_no_more_than_itself() {
-    let workspace = Workspace::with_documents(400);
-    let started = Instant::now();
-    workspace.synced(&[]);
-    let whole = started.elapsed();
-    let index = || std::fs::read(workspace.index()).expect("the index");
-    let log = workspace.root().join("lectern.db-wal");
-    let mut version = 0;
-    for damage in 0..4u32 {
-        let mut time = whole.mul_f64(0.2 * f64::from(damage));
-        loop {
-            version += 1;
-            let (before, file) = (workspace.export(), index());
-            for i in 0..400 {
-                workspace.write(&format!("part{}/page{i:04}.md", i % 7), page(i, version));
-            }
-            killed_with_a_log(&workspace, &log, time);
-            let length = std::fs::metadata(&log).expect("the log").len();
-            // While the log is moved into the index SQLite needs every byte of both: whoever is killed
-            // then loses nothing, but the log may not be damaged as well.
-            let moving = length > 0 && index() != file;
-            if !moving {
-                let mut file = std::fs::OpenOptions::new().write(true).open(&log).expect("the log");
-                file.seek(SeekFrom::Start(length * u64::from(damage) / 4)).expect("a position");
-                file.write_all(&[0xa5; 64]).expect("damage");
-            }
-            let after = workspace.export();
-            assert!(after == before || after == workspace.fresh_export(), "old or new, at {damage} quarters");
-            assert_eq!(workspace.sync(&[]).0, 0);
-            assert_eq!(workspace.export(), workspace.fresh_export(), "at {damage} quarters");
-            workspace.verified();
-            if !moving {
-                break;
-            }
-            time /= 2;
-        }
-    }
-}
-
-/// A sync that is killed some time after the log has what the index has not.
-fn killed_with_a_log(workspace: &Workspace, log: &Path, time: Duration) {
-    let mut sync = workspace.ingest(&["sync", "docs"]);
-    let mut child = sync.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a child");
-    while std::fs::metadata(log).map_or(0, |log| log.len()) == 0
-        && child.try_wait().expect("a child").is_none()
-    {
-        std::thread::yield_now();
-    }
-    std::thread::sleep(time);
-    child.kill().expect("a child");
-    child.wait().expect("a child");
 }
 
 #[test]
