@@ -31,6 +31,25 @@ pub const SCHEMA: i64 = 1;
 /// How much a term in the title, the headings or the body counts for BM25.
 const WEIGHTS: (f64, f64, f64) = (2.0, 2.0, 1.0);
 
+/// What SQLite said, and what to do about it where that is known; `writes` tells whether the file was
+/// to be written.
+pub fn with_advice(said: &str, writes: bool) -> String {
+    // A database in WAL mode without its log can be opened only by who may make one.
+    let no_log = "its -wal and -shm files are missing, as after another program had it open, or may not be \
+                  read: the next `lectern-ingest sync` puts them back";
+    let advice = [
+        ("disk is full", "free some space and run the sync again: nothing is lost"),
+        ("readonly", if writes { "check the permissions of the file and its folder" } else { no_log }),
+        ("unable to open", if writes { "check that its folder exists and can be written" } else { no_log }),
+        ("locked", "another program holds it: end that program, or wait and try again"),
+        ("malformed", "restore a backup, or move it away with its -wal and -shm files and sync again"),
+        ("not a database", "move the file away, or choose another with --index"),
+        ("disk I/O error", "check the disk: it is full, gone or failing"),
+    ];
+    let next = advice.iter().find(|(part, _)| said.contains(part));
+    next.map_or_else(|| said.to_owned(), |(_, next)| format!("{said} ({next})"))
+}
+
 /// The embedded index, opened for reading.
 pub struct SqliteIndex {
     path: PathBuf,
@@ -135,17 +154,7 @@ impl SqliteIndex {
     }
 
     fn unreadable(&self, reason: impl std::fmt::Display) -> ReadError {
-        let mut reason = reason.to_string();
-        // A database in WAL mode without its log can be opened only by who may make one.
-        if reason.contains("readonly database") || reason.contains("unable to open") {
-            reason.push_str(
-                " (its -wal and -shm files are missing, as after another program had it open, or may not be \
-                 read: the next `lectern-ingest sync` puts them back)",
-            );
-        }
-        if reason.contains("malformed") {
-            reason.push_str(" (it is damaged: restore a backup, or move the file away and sync again)");
-        }
+        let reason = with_advice(&reason.to_string(), false);
         ReadError::Unreadable { location: self.location(), reason }
     }
 

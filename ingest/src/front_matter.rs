@@ -1,5 +1,7 @@
 //! Front matter: the YAML (`---`) or TOML (`+++`) block a document may begin with.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -87,13 +89,15 @@ fn read_yaml(inner: &str) -> Option<Fields> {
     read_wanted(inner).or_else(|| serde_saphyr::from_str(inner).ok())
 }
 
+/// Parses only what is wanted: the parser would take as long for all of it as for a page.
 fn read_wanted(inner: &str) -> Option<Fields> {
     let mut fields = Fields::default();
-    for (key, value) in wanted(inner)? {
+    for (key, value) in entries(inner)? {
         let field = match key {
             "title" => &mut fields.title,
             "description" => &mut fields.description,
-            _ => &mut fields.draft,
+            "draft" => &mut fields.draft,
+            _ => continue,
         };
         if field.replace(scalar(value)?).is_some() {
             return None;
@@ -110,15 +114,14 @@ fn scalar(value: &str) -> Option<Value> {
     serde_saphyr::from_str(value).ok().filter(|value: &Value| !value.is_array() && !value.is_object())
 }
 
-/// Those top-level entries of YAML that are wanted, with their values as they stand: the parser would
-/// take as long for all of them as for a page. `None` where lines do not tell what is an entry, as
-/// where brackets or quotes may go on over several.
-fn wanted(inner: &str) -> Option<Vec<(&str, &str)>> {
-    let mut entries = Vec::new();
-    // The last key, if it is wanted, and where its value begins.
-    let mut last: Option<Option<(&str, usize)>> = None;
+/// The top-level entries of YAML, with their values as they stand. `None` where lines do not tell what
+/// is an entry, as where brackets or quotes may go on over several.
+fn entries(inner: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
+    let mut entries: Vec<(&str, Range<usize>)> = Vec::new();
     let mut at = 0;
     for line in inner.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
         let text = line.trim_ascii_end();
         let is_comment = text.starts_with('#');
         let may_go_on = || text.contains(['[', '{', '"', '\t']) || text.contains(" '");
@@ -127,22 +130,21 @@ fn wanted(inner: &str) -> Option<Vec<(&str, &str)>> {
             return None;
         }
         let is_inside = text == "-" || text.starts_with("- ") || text.starts_with(' ');
-        if is_inside && last.is_none() {
+        if is_inside || is_comment || text.is_empty() {
+            match entries.last_mut() {
+                Some((_, value)) => value.end = at,
+                None if is_inside => return None,
+                None => {}
+            }
+            continue;
+        }
+        let (key, value) = text.split_once(':')?;
+        if !is_key(key) || !(value.is_empty() || value.starts_with(' ')) {
             return None;
         }
-        if !is_inside && !is_comment && !text.is_empty() {
-            let (key, value) = text.split_once(':')?;
-            if !is_key(key) || !(value.is_empty() || value.starts_with(' ')) {
-                return None;
-            }
-            entries.extend(last.flatten().map(|(key, start)| (key, &inner[start..at])));
-            let is_wanted = matches!(key, "title" | "description" | "draft");
-            last = Some(is_wanted.then_some((key, at + key.len() + 1)));
-        }
-        at += line.len();
+        entries.push((key, start + key.len() + 1..at));
     }
-    entries.extend(last.flatten().map(|(key, start)| (key, &inner[start..])));
-    Some(entries)
+    Some(entries.into_iter().map(|(key, value)| (key, &inner[value])))
 }
 
 fn is_key(key: &str) -> bool {
@@ -216,8 +218,10 @@ mod tests {
             8 => (indent.clone(), key, value.clone())
                 .prop_map(|(indent, key, value)| format!("{indent}{key}: {value}\n")),
             3 => (indent, value).prop_map(|(indent, value)| format!("{indent}{value}\n")),
-            2 => prop::sample::select(vec!["tags:\n", "title:\n", "# a: b\n", "# 'a\n", "# [\rtitle: a\n", "- a: b\n", "...\n", "\n", "\r\n"])
-                .prop_map(String::from),
+            2 => prop::sample::select(vec![
+                "tags:\n", "title:\n", "# a: b\n", "# 'a\n", "# [\rtitle: a\n", "- a: b\n", "...\n", "\n", "\r\n",
+            ])
+            .prop_map(String::from),
         ];
         prop::collection::vec(line, 1..6).prop_map(|lines| lines.concat())
     }
@@ -237,7 +241,9 @@ mod tests {
     #[test]
     fn entries_that_are_not_wanted_are_not_parsed() {
         let inner = "# 'by hand' [\ntitle: >\n  A\n\n  b\nx: *y\n # c\ntags:\n- a\ndraft: true\n";
-        assert_eq!(wanted(inner), Some(vec![("title", " >\n  A\n\n  b\n"), ("draft", " true\n")]));
+        let all =
+            [("title", " >\n  A\n\n  b\n"), ("x", " *y\n # c\n"), ("tags", "\n- a\n"), ("draft", " true\n")];
+        assert!(entries(inner).is_some_and(|found| found.eq(all)));
         let (front, _) = split(&format!("---\n{inner}---\n"));
         assert_eq!(front.title.as_deref(), Some("A b"));
         assert!(front.draft);
@@ -251,7 +257,7 @@ mod tests {
             "# \rtitle: a\n",
             "x: a\rtitle: b\n",
         ] {
-            assert_eq!(wanted(other), None, "{other}");
+            assert!(entries(other).is_none(), "{other}");
         }
         for other in ["title: a\ntitle: b\n", "title: a: b\n", "title:\n- a\n", "title: *a\n"] {
             assert!(read_wanted(other).is_none(), "{other}");

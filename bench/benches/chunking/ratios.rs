@@ -39,7 +39,7 @@ impl Times {
 
     /// How many times as long as the other, turn by turn: in a turn both run on the same machine, as busy
     /// as it was then.
-    fn times(&self, other: &Self) -> f64 {
+    fn over(&self, other: &Self) -> f64 {
         median(self.0.iter().zip(&other.0).map(|(this, other)| this / other).collect())
     }
 }
@@ -84,8 +84,8 @@ pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
         println!(
             "{name:<40} {:>8.1} {per_second:>10} {:>24.1} {:>9.0} %",
             corpus.megabytes() / seconds,
-            usual.times(times),
-            100.0 * both.times(times),
+            usual.over(times),
+            100.0 * both.over(times),
         );
     };
     let cores = rayon::current_num_threads();
@@ -99,7 +99,7 @@ pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
     row("limit: parse alone", &parse, 0);
     row("limit: count alone", &count, 0);
     row("limit: parse and count", &both, 0);
-    println!("\nvs_text_splitter_tiktoken_rs: {:.1}", usual.times(&one));
-    println!("of_limit: {:.3}", both.times(&one));
-    println!("scaling: {:.2}", one.times(&all));
+    println!("\nvs_text_splitter_tiktoken_rs: {:.1}", usual.over(&one));
+    println!("of_limit: {:.3}", both.over(&one));
+    println!("scaling: {:.2}", one.over(&all));
 }

@@ -105,12 +105,8 @@ impl<'a> Contexts<'a> {
     /// `title > heading > heading` and an empty line, with its tokens; empty where there is neither.
     pub(super) fn crumb(&self, heading: Option<u32>) -> (&str, u32) {
         let index = heading.map_or(0, |index| index as usize + 1);
-        let (crumb, tokens) = self.crumbs[index].get_or_init(|| self.make(heading));
+        let (crumb, tokens) = self.crumbs[index].get_or_init(|| self.shortened(heading, self.budget));
         (crumb, *tokens)
-    }
-
-    fn make(&self, heading: Option<u32>) -> (String, u32) {
-        self.shortened(heading, self.budget)
     }
 
     /// The breadcrumb in at most `budget` tokens: over it the outermost parts go first, since the

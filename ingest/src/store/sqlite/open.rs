@@ -165,20 +165,7 @@ pub(crate) fn failure(path: &Path, writes: bool, error: &sqlx::Error) -> WriteEr
         sqlx::Error::Database(error) => error.message().to_owned(),
         other => other.to_string(),
     };
-    // A database in WAL mode without its log can be opened only by who may make one.
-    let no_log =
-        "it, its -wal and its -shm file must be there and readable: a sync by who may write puts them back";
-    let advice = [
-        ("disk is full", "free some space and run the sync again: nothing is lost"),
-        ("readonly", if writes { "check the permissions of the file and its folder" } else { no_log }),
-        ("unable to open", if writes { "check that its folder exists and can be written" } else { no_log }),
-        ("locked", "another program holds it: end that program, or wait and try again"),
-        ("malformed", "restore a backup, or move the file away and sync again"),
-        ("not a database", "move the file away, or choose another with --index"),
-        ("disk I/O error", "check the disk: it is full, gone or failing"),
-    ];
-    let next = advice.iter().find(|(said, _)| text.contains(said)).map(|(_, next)| format!(" ({next})"));
     let what = if writes { "written" } else { "read" };
-    let reason = format!("cannot be {what}: {text}{}", next.unwrap_or_default());
+    let reason = format!("cannot be {what}: {}", read::with_advice(&text, writes));
     WriteError { location: path.display().to_string(), reason }
 }
