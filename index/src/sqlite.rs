@@ -17,9 +17,11 @@ use crate::fingerprint::{EmbedderId, Fingerprint};
 use crate::made_by;
 use crate::search::{Candidate, Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument};
 
+mod advice;
 mod dense;
 mod rows;
 
+pub use advice::with_advice;
 use dense::Snapshot;
 pub(crate) use rows::chunk_id;
 use rows::stored_chunk;
@@ -30,25 +32,6 @@ pub const SCHEMA: i64 = 1;
 
 /// How much a term in the title, the headings or the body counts for BM25.
 const WEIGHTS: (f64, f64, f64) = (2.0, 2.0, 1.0);
-
-/// What SQLite said, and what to do about it where that is known; `writes` tells whether the file was
-/// to be written.
-pub fn with_advice(said: &str, writes: bool) -> String {
-    // A database in WAL mode without its log can be opened only by who may make one.
-    let no_log = "its -wal and -shm files are missing, as after another program had it open, or may not be \
-                  read: the next `lectern-ingest sync` puts them back";
-    let advice = [
-        ("disk is full", "free some space and run the sync again: nothing is lost"),
-        ("readonly", if writes { "check the permissions of the file and its folder" } else { no_log }),
-        ("unable to open", if writes { "check that its folder exists and can be written" } else { no_log }),
-        ("locked", "another program holds it: end that program, or wait and try again"),
-        ("malformed", "restore a backup, or move it away with its -wal and -shm files and sync again"),
-        ("not a database", "move the file away, or choose another with --index"),
-        ("disk I/O error", "check the disk: it is full, gone or failing"),
-    ];
-    let next = advice.iter().find(|(part, _)| said.contains(part));
-    next.map_or_else(|| said.to_owned(), |(_, next)| format!("{said} ({next})"))
-}
 
 /// The embedded index, opened for reading.
 pub struct SqliteIndex {

@@ -1,7 +1,5 @@
 //! Front matter: the YAML (`---`) or TOML (`+++`) block a document may begin with.
 
-use std::ops::Range;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -89,39 +87,18 @@ fn read_yaml(inner: &str) -> Option<Fields> {
     read_wanted(inner).or_else(|| serde_saphyr::from_str(inner).ok())
 }
 
-/// Parses only what is wanted: the parser would take as long for all of it as for a page.
 fn read_wanted(inner: &str) -> Option<Fields> {
-    let mut fields = Fields::default();
-    for (key, value) in entries(inner)? {
-        let field = match key {
-            "title" => &mut fields.title,
-            "description" => &mut fields.description,
-            "draft" => &mut fields.draft,
-            _ => continue,
-        };
-        if field.replace(scalar(value)?).is_some() {
-            return None;
-        }
-    }
-    Some(fields)
+    let lines = wanted(inner)?;
+    if lines.is_empty() { Some(Fields::default()) } else { serde_saphyr::from_str(&lines).ok() }
 }
 
-/// The value of an entry. `None` for a list or mapping: some text is one only where it stands alone.
-fn scalar(value: &str) -> Option<Value> {
-    if value.trim_ascii().is_empty() {
-        return Some(Value::Null);
-    }
-    serde_saphyr::from_str(value).ok().filter(|value: &Value| !value.is_array() && !value.is_object())
-}
-
-/// The top-level entries of YAML, with their values as they stand. `None` where lines do not tell what
-/// is an entry, as where brackets or quotes may go on over several.
-fn entries(inner: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
-    let mut entries: Vec<(&str, Range<usize>)> = Vec::new();
-    let mut at = 0;
+/// Those top-level entries of YAML that are wanted, as they stand: the parser would take as long for
+/// all of them as for a page. With their keys, since what ends a value depends on where it stands. `None`
+/// where lines do not tell what is an entry, as where brackets or quotes may go on over several.
+fn wanted(inner: &str) -> Option<String> {
+    let mut lines = String::new();
+    let mut is_wanted = None;
     for line in inner.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
         let text = line.trim_ascii_end();
         let is_comment = text.starts_with('#');
         let may_go_on = || text.contains(['[', '{', '"', '\t']) || text.contains(" '");
@@ -130,21 +107,20 @@ fn entries(inner: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
             return None;
         }
         let is_inside = text == "-" || text.starts_with("- ") || text.starts_with(' ');
-        if is_inside || is_comment || text.is_empty() {
-            match entries.last_mut() {
-                Some((_, value)) => value.end = at,
-                None if is_inside => return None,
-                None => {}
+        if !is_inside && !is_comment && !text.is_empty() {
+            let (key, value) = text.split_once(':')?;
+            if !is_key(key) || !(value.is_empty() || value.starts_with(' ')) {
+                return None;
             }
-            continue;
+            is_wanted = Some(matches!(key, "title" | "description" | "draft"));
         }
-        let (key, value) = text.split_once(':')?;
-        if !is_key(key) || !(value.is_empty() || value.starts_with(' ')) {
-            return None;
+        match is_wanted {
+            Some(true) => lines.push_str(line),
+            None if is_inside => return None,
+            _ => {}
         }
-        entries.push((key, start + key.len() + 1..at));
     }
-    Some(entries.into_iter().map(|(key, value)| (key, &inner[value])))
+    Some(lines)
 }
 
 fn is_key(key: &str) -> bool {
@@ -220,6 +196,7 @@ mod tests {
             3 => (indent, value).prop_map(|(indent, value)| format!("{indent}{value}\n")),
             2 => prop::sample::select(vec![
                 "tags:\n", "title:\n", "# a: b\n", "# 'a\n", "# [\rtitle: a\n", "- a: b\n", "...\n", "\n", "\r\n",
+                "title: |\n# a\n", "description: >-\n\n# a\n", "draft: true\n",
             ])
             .prop_map(String::from),
         ];
@@ -241,9 +218,7 @@ mod tests {
     #[test]
     fn entries_that_are_not_wanted_are_not_parsed() {
         let inner = "# 'by hand' [\ntitle: >\n  A\n\n  b\nx: *y\n # c\ntags:\n- a\ndraft: true\n";
-        let all =
-            [("title", " >\n  A\n\n  b\n"), ("x", " *y\n # c\n"), ("tags", "\n- a\n"), ("draft", " true\n")];
-        assert!(entries(inner).is_some_and(|found| found.eq(all)));
+        assert_eq!(wanted(inner).as_deref(), Some("title: >\n  A\n\n  b\ndraft: true\n"));
         let (front, _) = split(&format!("---\n{inner}---\n"));
         assert_eq!(front.title.as_deref(), Some("A b"));
         assert!(front.draft);
@@ -257,11 +232,20 @@ mod tests {
             "# \rtitle: a\n",
             "x: a\rtitle: b\n",
         ] {
-            assert!(entries(other).is_none(), "{other}");
+            assert!(wanted(other).is_none(), "{other}");
         }
-        for other in ["title: a\ntitle: b\n", "title: a: b\n", "title:\n- a\n", "title: *a\n"] {
+        for other in ["title: a\ntitle: b\n", "title: a: b\n", "title: *a\n", "draft: true\n- a\n"] {
             assert!(read_wanted(other).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_not_indented_does_not_go_on_with_a_value() {
+        let front = |inner: &str| split(&format!("---\n{inner}---\n")).0;
+        assert_eq!(front("description: >\n# by hand\ntags: a\n"), FrontMatter::default());
+        assert_eq!(front("title: |\n# by hand\n"), FrontMatter::default());
+        let salvaged = front("title: a\n- b\ndraft: true\n- c\n");
+        assert_eq!(salvaged, FrontMatter { title: Some("a".into()), description: None, draft: true });
     }
 
     fn title(text: &str) -> (Option<String>, &str) {

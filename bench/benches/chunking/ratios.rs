@@ -37,8 +37,8 @@ impl Times {
         median(self.0.clone())
     }
 
-    /// How many times as long as the other, turn by turn: in a turn both run on the same machine, as busy
-    /// as it was then.
+    /// How many times as long as the other, the median of the turns that both had: in a turn both run on
+    /// the same machine, as busy as it was then.
     fn over(&self, other: &Self) -> f64 {
         median(self.0.iter().zip(&other.0).map(|(this, other)| this / other).collect())
     }
@@ -72,7 +72,7 @@ pub(crate) fn print(corpus: &Corpus, subjects: &Subjects<'_>) {
     }
     println!(
         "\n{:<40} {:>8} {:>10} {:>24} {:>10}",
-        format!("cap {CAP}, medians of {TURNS} turns"),
+        format!("cap {CAP}, medians of {TURNS} turns, {SLOW_TURNS} if slow"),
         "MB/s",
         "chunks/s",
         "× splitter + tiktoken-rs",

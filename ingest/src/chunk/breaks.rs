@@ -3,10 +3,10 @@
 use super::Document;
 use crate::parse::{Block, BlockKind};
 
-/// Before which units a chunk may begin, and how good that is.
+/// Before which units a chunk may begin, and how good that is; and where the outer blocks begin.
 pub(super) struct Breaks {
     levels: Vec<u8>,
-    /// The first units of the blocks that are in no other.
+    /// The first unit of each block that is in no other, in their order.
     pub(super) roots: Vec<usize>,
 }
 

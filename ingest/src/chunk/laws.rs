@@ -142,7 +142,8 @@ impl Case<'_> {
         }
     }
 
-    /// Except where what follows does not fit with it.
+    /// Except where it alone, with the blank lines around it, is over the cap, or what follows does not
+    /// fit with it.
     fn no_heading_ends_a_chunk(&self, blocks: &[Block]) {
         for pair in self.chunks.windows(2) {
             let end = pair[0].start_byte as usize + pair[0].text.trim_end().len();
@@ -150,7 +151,7 @@ impl Case<'_> {
                 .iter()
                 .find(|block| block.kind == "heading" && block.depth == 0 && self.end_of(block) == end);
             let Some(heading) = last else { continue };
-            let (from, to) = (self.unit_start(heading.start), self.blank_end(heading.end));
+            let (from, to) = (self.unit_start(heading.start), self.blank_end(end));
             if (self.count)(&self.text[from..to]) > self.cap as usize {
                 continue;
             }

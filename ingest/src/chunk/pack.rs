@@ -74,6 +74,7 @@ impl Document<'_> {
         let mut levels = self.parsed.headings.iter().filter(|heading| heading.depth == 0);
         let mut current = Run { from: 0, to: 0, height: 1, more: Vec::new() };
         let blocks = self.parsed.blocks.iter().filter(|block| block.depth == 0);
+        debug_assert_eq!(blocks.clone().count(), breaks.roots.len());
         for (block, &start) in blocks.zip(&breaks.roots) {
             let is_heading = block.kind == BlockKind::Heading;
             if is_heading {

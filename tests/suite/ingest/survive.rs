@@ -59,7 +59,7 @@ fn a_damaged_index_is_said_to_be_and_what_to_do() {
     let workspace = Workspace::with_documents(50);
     workspace.synced(&[]);
     let mut file = std::fs::read(workspace.index()).expect("the index");
-    // All but the page that says what the tables are: a file of pages that are no pages.
+    // All but the first page, which says that it is a database.
     file[4096..].fill(0xa5);
     std::fs::write(workspace.index(), file).expect("damage");
     for command in [&["export"][..], &["sync", "docs"], &["status"]] {

@@ -1,5 +1,5 @@
 //! A bad network between a program and Qdrant: it delays, cuts connections in the middle, delivers in
-//! another order, and holds one request back until it is told. Within a connection TCP keeps the order,
+//! another order, and holds one request back until it is let go. Within a connection TCP keeps the order,
 //! so what changes places is what different connections carry, and what a connection carried before it
 //! was cut.
 
