@@ -157,15 +157,23 @@ fn salvage(inner: &str, separator: char) -> Option<FrontMatter> {
     let mut front = FrontMatter::default();
     for line in inner.lines() {
         let (Some(key), Some((_, value))) = (key_of(line), line.split_once(separator)) else { continue };
-        let value = one_line(value.trim().trim_matches(['"', '\'']));
+        let value = bare(value.trim());
         match key.as_str() {
-            "title" if front.title.is_none() => front.title = value,
-            "description" if front.description.is_none() => front.description = value,
-            "draft" => front.draft = value.as_deref() == Some("true"),
+            "title" if front.title.is_none() => front.title = one_line(value),
+            "description" if front.description.is_none() => front.description = one_line(value),
+            "draft" => front.draft = value.eq_ignore_ascii_case("true"),
             _ => {}
         }
     }
     Some(front)
+}
+
+/// A value without its quotes, and without a comment behind it.
+fn bare(value: &str) -> &str {
+    match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => value[1..].rsplit_once(quote).map_or(&value[1..], |(text, _)| text),
+        _ => value.split(" #").next().unwrap_or_default().trim_end(),
+    }
 }
 
 #[cfg(test)]
@@ -268,6 +276,24 @@ mod tests {
     #[test]
     fn malformed_front_matter_loses_nothing() {
         assert_eq!(title("---\ntitle: a: b\ntags: [\n---\nx"), (Some("a: b".into()), "x"));
+        assert_eq!(title("---\ntitle: \"a: b\" # c\nx: y: z\n---\nx"), (Some("a: b".into()), "x"));
+        assert_eq!(title("---\ntitle: a: b # c\nx: '\n---\nx"), (Some("a: b".into()), "x"));
+        assert_eq!(title("---\ntitle: \"a\nx: y: z\n---\nx"), (Some("a".into()), "x"));
+        for (draft, is_draft) in [
+            ("true # until launch", true),
+            ("True", true),
+            ("'true'", true),
+            ("false # true", false),
+            ("", false),
+        ] {
+            for (text, fence) in [
+                (format!("title: a: b\ndraft: {draft}"), "---"),
+                (format!("title = a\ndraft = {draft}"), "+++"),
+            ] {
+                let (front, _) = split(&format!("{fence}\n{text}\n{fence}\n"));
+                assert_eq!(front.draft, is_draft, "{text}");
+            }
+        }
         assert_eq!(title("---\ntitle: [\nno end\n"), (None, "---\ntitle: [\nno end\n"));
         assert_eq!(title("---\nprose, no keys\n---\nx").1, "---\nprose, no keys\n---\nx");
         assert_eq!(title("\u{feff}x").1, "\u{feff}x");
