@@ -9,6 +9,10 @@ use uuid::Uuid;
 use crate::document::{BlobSha, SourceName};
 use crate::fingerprint::Fingerprint;
 
+/// Most headings of a path. No document has as many but in quotes and lists within each other, where
+/// without a bound the paths of its chunks would multiply its size.
+pub const MAX_HEADINGS: usize = 16;
+
 /// One chunk of a document.
 ///
 /// The spans (`start_byte..end_byte`) of a document's chunks, in order of `ordinal`, tile the
@@ -26,7 +30,7 @@ pub struct Chunk {
     /// Line of the last byte, from 1.
     pub end_line: u32,
     /// Texts of the headings from the outermost to the deepest one that contains the whole span;
-    /// empty where none does.
+    /// empty where none does. The deepest [`MAX_HEADINGS`] of them.
     pub heading_path: Vec<String>,
     /// The deepest heading's anchor on a published page: its `{#id}`, else GitHub's slug,
     /// deduplicated within the document. `None` where `heading_path` is empty.

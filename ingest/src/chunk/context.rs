@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use lectern_index::chunk::MAX_HEADINGS;
 use lectern_index::markdown::Heading;
 use lectern_index::tokens::Tokenizer;
 
@@ -96,10 +97,10 @@ impl<'a> Contexts<'a> {
         heading
     }
 
-    /// A heading and those it is under, the outermost last.
+    /// A heading and those it is under, the outermost last; at most [`MAX_HEADINGS`].
     pub(super) fn outwards(&self, heading: Option<u32>) -> impl Iterator<Item = &'a Heading> {
         let at = |index: u32| &self.parsed.headings[index as usize];
-        std::iter::successors(heading.map(at), move |heading| heading.parent.map(at))
+        std::iter::successors(heading.map(at), move |heading| heading.parent.map(at)).take(MAX_HEADINGS)
     }
 
     /// `title > heading > heading` and an empty line, with its tokens; empty where there is neither.

@@ -1,7 +1,7 @@
 // What must hold of the chunks of any text. Included by the tests and by the fuzz target, so it
 // uses nothing but public interfaces, and reads Markdown on its own with pulldown-cmark.
 
-use lectern_index::chunk::Chunk;
+use lectern_index::chunk::{Chunk, MAX_HEADINGS};
 use pulldown_cmark::{Event, Tag, TagEnd};
 
 #[path = "laws/blocks.rs"]
@@ -296,7 +296,9 @@ impl Case<'_> {
 
     fn path(&self, blocks: &[Block], start: usize, end: usize) -> Vec<String> {
         let holds = |block: &&Block| block.kind == "heading" && block.start <= start && block.section >= end;
-        blocks.iter().filter(holds).map(|block| block.text.clone()).collect()
+        let mut path: Vec<String> = blocks.iter().filter(holds).map(|block| block.text.clone()).collect();
+        path.drain(..path.len().saturating_sub(MAX_HEADINGS));
+        path
     }
 
     /// The first block of a chunk with those that begin on its last line (a footnote does behind an

@@ -17,6 +17,8 @@ fn survive_with(text: &str, tokenizer: &Tokenizer) -> usize {
         at = chunk.end_byte;
     }
     assert_eq!(at as usize, text.len());
+    let paths: usize = chunks.iter().flat_map(|chunk| &chunk.heading_path).map(String::len).sum();
+    assert!(paths <= 8 * text.len(), "paths of {paths} bytes for {}", text.len());
     chunks.len()
 }
 
@@ -103,6 +105,9 @@ fn deep_nesting() {
     survive(&format!("{}a", "- ".repeat(50_000)));
     survive(&(0..300).map(|depth| format!("{}- a\n", "  ".repeat(depth))).collect::<String>());
     survive(&(0..300).map(|depth| format!("{}> a\n", "> ".repeat(depth))).collect::<String>());
+    let headings = |depth| format!("{} # {}\n", ">".repeat(depth), "a ".repeat(200));
+    let deep: String = (1..2000).map(headings).collect();
+    survive(&format!("{deep}{} {}", ">".repeat(2000), "a ".repeat(1_000_000)));
 }
 
 #[test]
