@@ -158,8 +158,15 @@ fn what_is_somebody_elses_is_neither_hidden_nor_written_into() {
             let point = PointStruct::new(1, vectors, [("theirs", 1.into())]);
             let put = UpsertPointsBuilder::new(format!("{foreign}-b__lease"), [point]);
             client.upsert_points(put.wait(true)).await.expect("a point");
+            let make = CreateCollectionBuilder::new(format!("{foreign}-c__lease"));
+            client.create_collection(make).await.expect("a collection");
+            let id = "5d1c8a52-0c5f-4a4e-9d4e-0d8f3c1b2a70";
+            let point = PointStruct::new(id, NamedVectors::default(), [("theirs", 1.into())]);
+            let put = UpsertPointsBuilder::new(format!("{foreign}-c__lease"), [point]);
+            client.upsert_points(put.wait(true)).await.expect("a point");
         });
-        for taken in [index.clone(), format!("{url}/{foreign}"), format!("{url}/{foreign}-b")] {
+        for taken in [name, &foreign, &format!("{foreign}-b"), &format!("{foreign}-c")] {
+            let taken = format!("{url}/{taken}");
             let mut sync = programs::command("lectern-ingest");
             sync.args(["sync", "docs", "--index", &taken]).current_dir(workspace.root());
             let (code, _, error) = programs::text(programs::run(&mut sync));
@@ -170,7 +177,9 @@ fn what_is_somebody_elses_is_neither_hidden_nor_written_into() {
             let aliases = client.list_aliases().await.expect("aliases").aliases;
             let ours: Vec<_> = aliases.iter().filter(|alias| alias.alias_name == name).collect();
             assert_eq!(ours[0].collection_name, foreign, "nobody moved it");
-            for theirs in [&foreign, &format!("{foreign}-b__lease")] {
+            for theirs in [&foreign, &format!("{foreign}-b__lease"), &format!("{foreign}-c__lease")] {
+                let found = client.collection_info(theirs).await.expect("a collection").result.expect("told");
+                assert!(found.payload_schema.is_empty() && found.points_count() <= 1, "{theirs}: {found:?}");
                 client.delete_collection(theirs).await.expect("a collection that is gone");
             }
         });

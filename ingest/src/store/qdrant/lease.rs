@@ -167,9 +167,16 @@ impl Drop for Lease {
 
 impl Held {
     /// Makes the collection, where there is none, with as many copies as the index has: it is to be
-    /// there when the index is.
+    /// there when the index is. One of something else is refused, and nothing in it is changed.
     async fn make(&self, settings: &IndexSettings) -> Result<(), WriteError> {
         let name = &self.collection;
+        if self.client.exists(name).await? {
+            let others = Filter::must_not([Condition::has_id([POINT])]);
+            if self.client.count(name, others).await? > 0 {
+                return Err(self.not_ours());
+            }
+            self.read().await?;
+        }
         let mut none = SparseVectorsConfigBuilder::default();
         none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
         let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
@@ -280,11 +287,15 @@ impl Held {
         let (run, until) = (text("run"), found.payload.get("until").and_then(Value::as_integer));
         match until.filter(|_| run.is_some() || !found.payload.contains_key("run")) {
             Some(until) => Ok(State { holder: text("holder").unwrap_or_default(), run, until }),
-            None => Err(self.client.failure(format!(
-                "cannot be written: the collection {} is not Lectern's, and it keeps there who writes; choose another index.collection, or move that away",
-                self.collection
-            ))),
+            None => Err(self.not_ours()),
         }
+    }
+
+    fn not_ours(&self) -> WriteError {
+        self.client.failure(format!(
+            "cannot be written: the collection {} is not Lectern's, and it keeps there who writes; choose another index.collection, or move that away",
+            self.collection
+        ))
     }
 
     /// Prolongs it until it is lost.
