@@ -42,7 +42,9 @@ LABEL org.opencontainers.image.title="Lectern" \
 ENV LECTERN_INDEX_URL=sqlite:///data/lectern.db
 WORKDIR /etc/lectern
 
+# SQLite's temporary files go to the volume: nothing else can be written where the root is read-only.
 FROM base AS ingest
+ENV SQLITE_TMPDIR=/data
 COPY --from=build /out/lectern-ingest /usr/local/bin/
 COPY --from=build --chown=nonroot:nonroot /out/data /data
 VOLUME /data
@@ -63,7 +65,7 @@ RUN apt-get update \
  && install -d -o 65532 -g 65532 /data
 COPY --from=build /out/lectern-ingest /out/lectern-serve /usr/local/bin/
 COPY deploy/both /usr/local/bin/lectern-both
-ENV LECTERN_INDEX_URL=sqlite:///data/lectern.db LECTERN_SERVE_LISTEN=0.0.0.0:8080
+ENV LECTERN_INDEX_URL=sqlite:///data/lectern.db LECTERN_SERVE_LISTEN=0.0.0.0:8080 SQLITE_TMPDIR=/data
 WORKDIR /etc/lectern
 USER 65532:65532
 VOLUME /data

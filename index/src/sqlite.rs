@@ -247,7 +247,9 @@ async fn connect(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         .filename(path)
         .read_only(true)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("query_only", "on");
+        .pragma("query_only", "on")
+        // Who only reads may have no folder to write temporary files to.
+        .pragma("temp_store", "memory");
     SqlitePoolOptions::new().max_connections(8).connect_with(options).await
 }
 

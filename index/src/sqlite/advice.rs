@@ -13,7 +13,10 @@ pub fn with_advice(said: &str, writes: bool) -> String {
         ("locked", "another program holds it: end that program, or wait and try again"),
         ("malformed", "restore a backup, or move it away with its -wal and -shm files and sync again"),
         ("not a database", "move it away with its -wal and -shm files, or choose another with --index"),
-        ("disk I/O error", "check the disk: it is full, gone or failing"),
+        (
+            "disk I/O error",
+            "check that the disk is not full, gone or failing, and that temporary files can be written: SQLITE_TMPDIR names a folder for them",
+        ),
     ];
     let next = advice.iter().find(|(part, _)| said.contains(part));
     next.map_or_else(|| said.to_owned(), |(_, next)| format!("{said} ({next})"))

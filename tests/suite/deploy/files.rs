@@ -97,6 +97,8 @@ fn images_run_as_nobody_special_and_listen_where_they_say() {
         }
         let writes = name != "serve";
         assert_eq!(lines.iter().any(|line| line == "VOLUME /data"), writes, "{name}");
+        let temporary = ("SQLITE_TMPDIR".to_owned(), "/data".to_owned());
+        assert_eq!(image_environment(name).contains(&temporary), writes, "{name}");
         assert_eq!(config.index.url, "sqlite:///data/lectern.db", "{name}");
     }
 }
