@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use lectern_index::config::{Config, Schedule, SourceSettings};
 use lectern_index::embed::Embedder;
+use lectern_index::sqlite::SCHEMA;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -104,12 +105,13 @@ pub async fn daemon(config: Config) -> Result<Exit, Failure> {
 /// What the ledger tells of earlier runs.
 async fn states(config: &Config, plans: &[(SourceSettings, Schedule, String)]) -> Result<Shared, Failure> {
     let path = Place::of(config)?.file();
+    let schema = SqliteStore::schema_of(&path).await?;
     // Readers of this version wait for its schema, and what is due next may be an hour away.
-    if SqliteStore::is_older(&path).await? {
+    if schema.is_some_and(|schema| schema < SCHEMA) {
         let _lock = Lock::take(&path)?;
         SqliteStore::open(&path).await?.close().await;
     }
-    let store = if path.exists() { Some(SqliteStore::open_read(&path).await?) } else { None };
+    let store = if schema.is_some() { Some(SqliteStore::open_read(&path).await?) } else { None };
     let mut states = Vec::new();
     for (settings, schedule, _) in plans {
         let mut state = State::new(schedule.clone(), Utc::now());

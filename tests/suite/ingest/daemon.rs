@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::mend::damage;
 use super::workspace::{Workspace, page};
 use crate::programs;
 
@@ -117,6 +118,19 @@ pub(crate) fn synced_when_due(workspace: &Workspace) {
         status["sources"][0]["next_run"].is_string()
             && status["sources"][0]["runs"].as_array().is_some_and(|runs| runs.len() > 1)
     );
+}
+
+#[test]
+fn an_index_whose_making_was_cut_short_is_made() {
+    let workspace = Workspace::with_documents(3);
+    configure(&workspace, "0 0 0 1 1 *", "");
+    // What SQLite has before there is a table.
+    damage(&workspace, "PRAGMA journal_mode = WAL; CREATE TABLE a (b); DROP TABLE a");
+    assert!(std::fs::metadata(workspace.index()).is_ok_and(|file| file.len() > 0));
+    let daemon = Daemon::start(&workspace);
+    wait_for("the first sync", || daemon.source("docs")["last_exit_code"] == 0);
+    daemon.end();
+    assert_eq!(workspace.export(), workspace.fresh_export());
 }
 
 #[test]

@@ -9,8 +9,10 @@ use super::workspace::{Workspace, page};
 pub(super) fn damage(workspace: &Workspace, sql: &str) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let options =
-            sqlx::sqlite::SqliteConnectOptions::new().filename(workspace.ledger()).foreign_keys(false);
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(workspace.ledger())
+            .create_if_missing(true)
+            .foreign_keys(false);
         let mut db = options.connect().await.expect("the index");
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut db).await.expect("legal SQL");
         db.close().await.expect("a closed index");

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use super::mend::damage;
 use super::workspace::{Workspace, page};
 use crate::programs;
 
@@ -67,6 +68,63 @@ fn a_damaged_index_is_said_to_be_and_what_to_do() {
         assert_eq!(code, 5, "{command:?}: {error}");
         assert!(error.contains("malformed") && error.contains("restore a backup"), "{command:?}: {error}");
     }
+}
+
+/// In containers only the volume can be written: the images name it to SQLite for its temporary files,
+/// which a statement that changes many pages needs.
+#[test]
+fn where_only_the_index_s_folder_can_be_written_that_is_enough() {
+    let workspace = Workspace::with_index_in("data");
+    let long = |version| {
+        for i in 0..40 {
+            workspace.write(
+                &format!("page{i}.md"),
+                (0..40).map(|k| page(100 * i + k, version)).collect::<String>(),
+            );
+        }
+    };
+    let data = workspace.root().join("data");
+    let contained = |program: &str, arguments: &[&str], temporary: bool| {
+        let mut command = Command::new("unshare");
+        let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro / || exit 77
+            touch no 2>/dev/null || touch /tmp/no 2>/dev/null || touch /var/tmp/no 2>/dev/null && exit 77
+            exec \"$@\"";
+        command.args(["--mount", "--map-root-user", "sh", "-c", script]).arg(&data);
+        command.arg(programs::program(program)).args(arguments).arg("--index").arg(workspace.index());
+        command.current_dir(workspace.root()).env_remove("SQLITE_TMPDIR");
+        if temporary {
+            command.env("SQLITE_TMPDIR", &data);
+        }
+        programs::text(programs::run(&mut command))
+    };
+    long(0);
+    let (code, _, error) = contained("lectern-ingest", &["sync", "docs"], false);
+    if code == 77 || error.contains("unshare") {
+        eprintln!("skipped: no file system can be made read-only here: {error}");
+        return;
+    }
+    assert!(code == 5 && error.contains("SQLITE_TMPDIR"), "{code} {error}");
+    for version in 0..3 {
+        long(version);
+        for arguments in [&["sync", "docs"][..], &["prune", "--cache", "--builds"], &["verify"]] {
+            let (code, out, error) = contained("lectern-ingest", arguments, true);
+            assert!(code == 0 && !error.contains("WARN"), "{arguments:?}: {out}{error}");
+        }
+    }
+    // What only reads needs no such folder.
+    let (code, out, error) = contained("lectern-serve", &["query", "version2", "--max-results", "20"], false);
+    assert!(code == 0 && out.contains("version2"), "{out}{error}");
+    assert_eq!(workspace.export(), workspace.fresh_export());
+}
+
+#[test]
+fn a_database_of_something_else_is_left_alone() {
+    let workspace = Workspace::with_documents(1);
+    damage(&workspace, "CREATE TABLE theirs (a); PRAGMA user_version = 7");
+    let before = std::fs::read(workspace.index()).expect("a file");
+    let (code, _, error) = workspace.run(&["sync", "docs"]);
+    assert!(code == 5 && error.contains("something else") && error.contains("--index"), "{code} {error}");
+    assert!(std::fs::read(workspace.index()).expect("a file") == before, "it was written into");
 }
 
 #[test]

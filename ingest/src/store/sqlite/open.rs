@@ -7,7 +7,7 @@ use lectern_index::made_by;
 use lectern_index::sqlite as read;
 use sqlx::AssertSqlSafe;
 use sqlx::migrate::MigrateError;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{SqliteStore, persist_wal};
 use crate::store::WriteError;
@@ -16,7 +16,7 @@ use crate::store::WriteError;
 const BUSY: Duration = Duration::from_secs(30);
 
 impl SqliteStore {
-    /// Opens or makes the index and brings its schema up to date.
+    /// Opens or makes the index and brings its schema up to date; a database of something else is refused.
     pub async fn open(path: &Path) -> Result<Self, WriteError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
             && !folder.is_dir()
@@ -26,12 +26,18 @@ impl SqliteStore {
         }
         let options = SqliteConnectOptions::new()
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("cache_size", "-65536")
             // Checkpoints are ours, see `checkpoint`.
             .pragma("wal_autocheckpoint", "0");
         let store = Self::connect(path, options, true).await?;
+        if store.schema().await?.is_none() && !store.is_empty().await? {
+            let reason = "is a database of something else: choose another file with --index".to_owned();
+            return Err(WriteError { location: path.display().to_string(), reason });
+        }
+        // Only now: it is written into the file.
+        let wal = sqlx::query("PRAGMA journal_mode = WAL").execute(&store.pool).await;
+        wal.map_err(|error| store.error(error))?;
         store.migrate().await?;
         Ok(store)
     }
@@ -67,15 +73,15 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Whether there is an index whose schema is that of an earlier version.
-    pub async fn is_older(path: &Path) -> Result<bool, WriteError> {
+    /// The schema of the index; `None` where there is none yet, as where its making was cut short.
+    pub async fn schema_of(path: &Path) -> Result<Option<i64>, WriteError> {
         if !path.try_exists().unwrap_or(true) {
-            return Ok(false);
+            return Ok(None);
         }
         let store = Self::connect(path, SqliteConnectOptions::new().read_only(true), false).await?;
         let schema = store.schema().await;
         store.close().await;
-        Ok(schema?.is_some_and(|schema| schema < read::SCHEMA))
+        schema
     }
 
     async fn existing(path: &Path, writes: bool) -> Result<Self, WriteError> {
@@ -105,6 +111,11 @@ impl SqliteStore {
             Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => Ok(None),
             Err(error) => Err(self.error(error)),
         }
+    }
+
+    async fn is_empty(&self) -> Result<bool, WriteError> {
+        let tables = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM sqlite_schema").fetch_one(&self.pool);
+        Ok(tables.await.map_err(|error| self.error(error))? == 0)
     }
 
     async fn connect(path: &Path, options: SqliteConnectOptions, writes: bool) -> Result<Self, WriteError> {
