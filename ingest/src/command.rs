@@ -85,7 +85,9 @@ async fn verify_store(common: &Common, config: &Config, store: &Store, mend: boo
         let mut report = Report::begin(false);
         let options =
             cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
-        run::sync_all(config, &options, &run::embedder(config)?, store, &targets, &mut report).await?;
+        // Under other settings than those of the index this makes a new build, which holds these sources
+        // only: it must not be served in place of one that holds more.
+        run::sync_all(config, &options, None, &run::embedder(config)?, store, &targets, &mut report).await?;
         if report.of_sources() != Exit::Done {
             print(common, &report, |report| report.to_text(run::colour()))?;
             return Ok(report.of_sources());
@@ -93,7 +95,13 @@ async fn verify_store(common: &Common, config: &Config, store: &Store, mend: boo
         let before = findings.differences.len();
         findings = look(store).await?;
         if !common.json {
-            eprintln!("{before} differences were found, {} are left", findings.differences.len());
+            let left = findings.differences.len();
+            let why = if left > 0 {
+                "; documents are mended under the settings that the index was made with"
+            } else {
+                ""
+            };
+            eprintln!("{before} differences were found, {left} are left{why}");
         }
     }
     print(common, &findings, Findings::to_text)?;
