@@ -30,6 +30,9 @@ struct State {
     opens: Instant,
     /// The last time that vectors came, or the beginning.
     answered: Instant,
+    /// How many batches wait for vectors, and since when any does.
+    waiting: usize,
+    since: Instant,
     /// Whether any ever came.
     works: bool,
 }
@@ -42,7 +45,7 @@ impl Gate {
             requests,
             permits: Semaphore::new(requests),
             deadline: Duration::from_secs(deadline_seconds.unwrap_or(DEADLINE)),
-            state: Mutex::new(State { opens: now, answered: now, works: false }),
+            state: Mutex::new(State { opens: now, answered: now, waiting: 0, since: now, works: false }),
             shut: CancellationToken::new(),
             why: OnceLock::new(),
         }
@@ -115,9 +118,57 @@ impl Gate {
         self.state.lock().is_ok_and(|state| state.works)
     }
 
-    /// How long nothing came, where that is longer than a run may go on.
+    /// Begins a batch, which waits for vectors until what this gives is dropped.
+    pub(super) fn wait_for_vectors(&self) -> Waiting<'_> {
+        if let Ok(mut state) = self.state.lock() {
+            if state.waiting == 0 {
+                state.since = Instant::now();
+            }
+            state.waiting += 1;
+        }
+        Waiting(self)
+    }
+
+    /// How long nothing came though something was asked for, where that is longer than a run may go on.
     pub(super) fn given_up(&self) -> Option<Duration> {
-        let silent = self.state.lock().ok()?.answered.elapsed();
+        let state = self.state.lock().ok()?;
+        let silent = state.answered.max(state.since).elapsed();
         (silent >= self.deadline).then_some(silent)
+    }
+}
+
+/// A batch that waits for vectors.
+pub(super) struct Waiting<'a>(&'a Gate);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.0.state.lock() {
+            state.waiting -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_that_of_a_service_that_was_asked() {
+        let gate = Gate::new(1, Some(600));
+        let an_hour_passes = || {
+            let mut state = gate.state.lock().expect("a lock");
+            let hour = Duration::from_secs(3600);
+            state.answered -= hour;
+            state.since -= hour;
+        };
+        an_hour_passes();
+        let first = gate.wait_for_vectors();
+        assert_eq!(gate.given_up(), None, "nothing was asked before");
+        an_hour_passes();
+        let second = gate.wait_for_vectors();
+        assert!(gate.given_up().is_some(), "another batch is no answer");
+        drop((first, second));
+        let _third = gate.wait_for_vectors();
+        assert_eq!(gate.given_up(), None);
     }
 }

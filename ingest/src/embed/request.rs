@@ -48,6 +48,7 @@ impl Embedding {
         batch: Vec<Text>,
         progress: &SourceProgress,
     ) -> Result<Failed, Failure> {
+        let _waiting = self.gate.wait_for_vectors();
         let mut failed = Failed::new();
         let mut parts = vec![Part::new(batch)];
         while let Some(mut part) = parts.pop() {
