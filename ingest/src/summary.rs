@@ -91,7 +91,8 @@ impl Summaries {
         let Some(model) = &settings.model else { return Ok(None) };
         let variable = |name: &str| std::env::var(name).ok();
         let base_url = settings.base_url.as_ref().or(config.embedding.base_url.as_ref());
-        let (base_url, key) = configured::service(base_url, variable);
+        let (base_url, key) = configured::service(base_url, variable)
+            .map_err(|error| Failure::usage(format!("[summary]: {error}")))?;
         let chat = Chat::new(model, &base_url, key, Duration::from_secs(settings.timeout_seconds))
             .map_err(|error| Failure::usage(format!("no HTTPS client can be made: {error}")))?;
         if chat.lacks_key() && !dry_run {

@@ -41,7 +41,7 @@ fn openai(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<OpenAi, BadEmbedder> {
     let model = settings.model.clone().unwrap_or_else(|| "text-embedding-3-small".into());
-    let (base_url, key) = service(settings.base_url.as_ref(), variable);
+    let (base_url, key) = service(settings.base_url.as_ref(), variable)?;
     let known = openai::known(&model);
     let Some(dimensions) = settings.dimensions.or(known.map(|(dimensions, _)| dimensions)) else {
         return Err(BadEmbedder(format!(
@@ -67,15 +67,21 @@ fn openai(
     OpenAi::new(options).map_err(|error| BadEmbedder(format!("no HTTPS client can be made: {error}")))
 }
 
-/// Address and key of a service that speaks OpenAI's protocol; `set` is the address in the settings.
+/// Address and key of a service that speaks OpenAI's protocol; `set` is the address in the settings. Fails
+/// where that holds what may be a secret, since addresses are in errors and reports.
 pub fn service(
     set: Option<&String>,
     variable: impl Fn(&str) -> Option<String>,
-) -> (String, Option<SecretString>) {
+) -> Result<(String, Option<SecretString>), BadEmbedder> {
     let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let base_url = set.cloned().or_else(|| variable(BASE_URL));
     let base_url = base_url.as_deref().unwrap_or(openai::BASE_URL).trim_end_matches('/').to_owned();
-    (base_url, variable(KEY).map(|key| SecretString::from(key.trim())))
+    if base_url.contains(['@', '?', '#']) {
+        return Err(BadEmbedder(format!(
+            "base_url (or {BASE_URL}) holds a name or password, or a setting: write https://HOST/v1, and the key into {KEY}"
+        )));
+    }
+    Ok((base_url, variable(KEY).map(|key| SecretString::from(key.trim()))))
 }
 
 /// The tokenizer of this name, or of the file of this name.
@@ -105,5 +111,21 @@ fn local(settings: &EmbeddingSettings) -> Result<Arc<dyn Embedder>, BadEmbedder>
     match crate::embed::local::open(settings) {
         Ok(embedder) => Ok(Arc::new(embedder)),
         Err(error) => Err(BadEmbedder(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_holds_no_secret() {
+        let with = |url: &str| service(Some(&url.to_owned()), |_| None).map(|(base_url, _)| base_url);
+        for secret in ["https://me:hunter2@host/v1", "https://host/v1?key=hunter2", "https://host/v1#hunter2"]
+        {
+            let error = with(secret).expect_err("a secret").to_string();
+            assert!(error.contains(KEY) && !error.contains("hunter2"), "{error}");
+        }
+        assert_eq!(with("https://host/v1/").expect("an address"), "https://host/v1");
     }
 }
