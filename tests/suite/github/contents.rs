@@ -100,6 +100,24 @@ fn links_are_followed_inside_the_repository_only() {
     }
 }
 
+/// Each level is two links to the one below.
+#[test]
+fn links_that_multiply_are_bounded() {
+    let repository = Repository::with(&[("docs/keep.md", "# Keep\n"), ("docs/d00/x.txt", "x\n")]);
+    for level in 1..=30 {
+        for name in ["a", "b"] {
+            repository.link(&format!("docs/d{level:02}/{name}"), &format!("../d{:02}", level - 1));
+        }
+    }
+    repository.commit();
+    let github = Miniature::of(&repository);
+    let program = Program::new(&github);
+    let report = program.sync(TARGET, 3);
+    let failures = reasons(&report["failures"]);
+    assert!(failures.values().all(|reason| reason.contains("narrow `path`")), "{failures:?}");
+    assert_eq!(program.documents().len(), 1);
+}
+
 #[test]
 fn the_folder_itself_may_be_a_link() {
     let repository = Repository::with(&[("content/en/a.md", "# A\n")]);

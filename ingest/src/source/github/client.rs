@@ -196,8 +196,24 @@ impl Client {
 
     /// `work`, unless the deadline comes first.
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Refusal> {
-        let until = *lock(&self.until);
-        tokio::time::timeout_at(until, work).await.map_err(|_| self.late())
+        let mut work = std::pin::pin!(work);
+        loop {
+            let until = *lock(&self.until);
+            match tokio::time::timeout_at(until, work.as_mut()).await {
+                Ok(done) => return Ok(done),
+                Err(_) if *lock(&self.until) > until => {}
+                Err(_) => return Err(self.late()),
+            }
+        }
+    }
+
+    /// `work` of ours, as what is fetched waits to be embedded: the deadline is on GitHub, and is put off
+    /// by as long as that takes.
+    pub(super) async fn ours<T>(&self, work: impl Future<Output = T>) -> T {
+        let started = Instant::now();
+        let done = work.await;
+        *lock(&self.until) += started.elapsed();
+        done
     }
 
     /// What to say when the deadline has come.
@@ -388,4 +404,25 @@ fn rand() -> f64 {
 /// What is guarded stays good: a thread that panicked has only read or written whole values.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_deadline_is_put_off_by_work_of_ours() {
+        let base = Uri::from_static("http://localhost");
+        let short = Duration::from_millis(20);
+        let client = Client::new(base, Credentials::None, short, short).expect("a client");
+        assert!(client.in_time(std::future::pending::<()>()).await.is_err());
+        let before = *lock(&client.until);
+        client.ours(tokio::time::sleep(short)).await;
+        assert!(*lock(&client.until) >= before + short);
+        // Also for a request under way.
+        client.begin();
+        let put_off = async { *lock(&client.until) += Duration::from_secs(3600) };
+        let (done, ()) = tokio::join!(client.in_time(tokio::time::sleep(3 * short)), put_off);
+        assert!(done.is_ok());
+    }
 }

@@ -13,6 +13,9 @@ use crate::source::Problem;
 /// Different link targets read from one repository: each costs a request.
 const MAX_TARGETS: usize = 100;
 
+/// Files behind links to folders: links to folders with links could multiply them without end.
+const MAX_COPIES: usize = 200_000;
+
 /// A link target is a path; a longer one is none.
 const MAX_TARGET_BYTES: u64 = 4096;
 
@@ -104,6 +107,11 @@ pub(super) async fn follow(
                 .take_while(|(file, _)| file.starts_with(&below))
                 .map(|(file, blob)| (file[below.len()..].to_owned(), blob.clone()))
                 .collect();
+            if followed.files.len() + copies.len() > MAX_COPIES {
+                let reason = format!("links to folders lead to more than {MAX_COPIES} files: narrow `path`");
+                followed.failures.push(Problem { path: link.path.clone(), reason });
+                continue;
+            }
             for (rest, blob) in copies {
                 files.insert(format!("{path}/{rest}"), blob.clone());
                 followed.files.push((format!("{}/{rest}", link.path), blob));
