@@ -10,11 +10,15 @@ use crate::arguments::{self, CallError, FetchArguments, MAX_TOKENS};
 use crate::budget::{Budget, largest};
 use crate::cursor;
 use crate::outline;
+use crate::passage::Detail;
 use crate::render;
 use crate::search::Searcher;
 
 /// Documents looked through for paths like one that does not exist.
 const NEAREST_AMONG: usize = 20_000;
+
+/// Bytes of a path or heading that does not exist that are compared with those that do.
+const COMPARED: usize = 512;
 
 impl Searcher {
     /// Answers `fetch_doc`.
@@ -49,11 +53,12 @@ impl Searcher {
         let text: String = document.chunks.iter().map(|chunk| chunk.text.as_str()).collect();
         let part = Part::choose(&call, &document, &text)?;
         let provenance = Provenance { mode, degraded, sources: Vec::new() };
-        Ok(View { call: &call, document: &document, text: &text, part, provenance }.fill(&Budget::new(limit)))
+        View { call: &call, document: &document, text: &text, part, provenance }.fill(&Budget::new(limit))
     }
 
     /// Names the documents whose paths are most like `path`.
     async fn not_found(&self, path: &str, source: Option<SourceName>) -> Result<CallError, CallError> {
+        let path = begin(path);
         let filter = Filter { source, ..Filter::default() };
         let (documents, _) = self.index.documents(&filter, None, NEAREST_AMONG).await?;
         let wanted = path.trim_start_matches("./").trim_start_matches('/').to_lowercase();
@@ -77,6 +82,11 @@ impl Searcher {
             format!("there is no document {path:?}: the nearest are {}; list_docs has all", near.join(", "))
         }))
     }
+}
+
+/// As much of what was asked for as is worth comparing: the time grows with its length.
+fn begin(wanted: &str) -> &str {
+    &wanted[..wanted.floor_char_boundary(COMPARED)]
 }
 
 fn file_name(path: &str) -> &str {
@@ -148,6 +158,7 @@ impl Part {
 }
 
 fn no_heading(wanted: &str, sections: &[outline::Section], call: &FetchArguments) -> CallError {
+    let wanted = begin(wanted);
     let lower = wanted.to_lowercase();
     let mut near: Vec<(i64, &str)> = sections
         .iter()
@@ -202,10 +213,15 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// As many lines as fit; where not even one does, as much of it as fits.
-    fn fill(&self, budget: &Budget) -> Answer<FetchAnswer> {
-        let lean = budget.cost(&self.answer(self.part.from, false, budget)) * 2 > budget.limit();
-        let room = budget.limit().saturating_sub(budget.cost(&self.answer(self.part.from, lean, budget)));
+    /// As many lines as fit; where not even one does, as much of it as fits. Fails where not even one
+    /// character does.
+    fn fill(&self, budget: &Budget) -> Result<Answer<FetchAnswer>, CallError> {
+        let cost = |detail| budget.cost(&self.answer(self.part.from, detail, budget));
+        let roomy = |share: &(Detail, usize)| cost(share.0) * share.1 <= budget.limit() * (share.1 - 1);
+        // At least half of it for the text, or a quarter.
+        let detail = [(Detail::Full, 2), (Detail::Lean, 4)].iter().find(|share| roomy(share));
+        let detail = detail.map_or(Detail::Bare, |(detail, _)| *detail);
+        let room = budget.limit().saturating_sub(cost(detail));
         let mut ends = Vec::new();
         let (mut end, mut sum) = (self.part.from, 0);
         for line in self.text[self.part.from..self.part.to].split_inclusive('\n') {
@@ -218,10 +234,10 @@ impl View<'_> {
             ends.push(end);
         }
         while let Some(&end) = ends.last() {
-            let answer = self.answer(end, lean, budget);
+            let answer = self.answer(end, detail, budget);
             let cost = budget.cost(&answer);
             if cost <= budget.limit() {
-                return answer;
+                return Ok(answer);
             }
             // Drop about as many lines as the answer is too long.
             let mean = (cost / ends.len()).max(1);
@@ -233,17 +249,27 @@ impl View<'_> {
         let cuts: Vec<usize> = self.text[self.part.from..line_end]
             .char_indices()
             .map(|(at, c)| self.part.from + at + c.len_utf8())
-            .take(room * 128)
+            .take((room * 128).max(1))
             .collect();
-        let fits = |n: usize| budget.holds(&self.answer(cuts[n - 1], lean, budget));
-        // At least one character, so that every cursor leads on; the smallest budget has room for it.
+        let fits = |n: usize| budget.holds(&self.answer(cuts[n - 1], detail, budget));
+        // At least one character, so that every cursor leads on.
         let shown = largest(cuts.len(), fits).max(usize::from(!cuts.is_empty()));
         let end = if shown == 0 { self.part.from } else { cuts[shown - 1] };
-        self.answer(end, lean, budget)
+        let answer = self.answer(end, detail, budget);
+        let needed = budget.cost(&answer);
+        if needed > budget.limit() {
+            return Err(CallError::Invalid(format!(
+                "max_tokens {} is too small for {:?}: its names and hashes alone take {needed}; pass at least {}",
+                budget.limit(),
+                self.call.path,
+                (needed * 2).min(*MAX_TOKENS.end() as usize)
+            )));
+        }
+        Ok(answer)
     }
 
     /// The answer that ends before byte `end`.
-    fn answer(&self, end: usize, lean: bool, budget: &Budget) -> Answer<FetchAnswer> {
+    fn answer(&self, end: usize, detail: Detail, budget: &Budget) -> Answer<FetchAnswer> {
         let Part { from, to, heading } = &self.part;
         let (document, head) = (&self.document.document, &self.document.head);
         let content = &self.text[*from..end];
@@ -256,7 +282,14 @@ impl View<'_> {
             cursor::encode(&arguments, &[Some(document.blob_sha.as_str())], &cursor::number(end as u32))
         });
         let mut provenance = self.provenance.clone();
+        let lean = detail < Detail::Full;
         provenance.sources = vec![SourceState::of(head, lean)];
+        if detail == Detail::Bare {
+            for state in &mut provenance.sources {
+                (state.commit, state.commits_behind) = (None, None);
+            }
+            provenance.degraded = provenance.degraded.map(|_| "see get_index_status".into());
+        }
         let structured = FetchAnswer {
             source: document.source.to_string(),
             path: document.path.clone(),

@@ -52,10 +52,19 @@ fn fetch(
     document: &StoredDocument,
     limit: usize,
 ) -> Result<Answer<FetchAnswer>, CallError> {
+    fetch_as(call, document, limit, None)
+}
+
+fn fetch_as(
+    call: &FetchArguments,
+    document: &StoredDocument,
+    limit: usize,
+    degraded: Option<String>,
+) -> Result<Answer<FetchAnswer>, CallError> {
     let text: String = document.chunks.iter().map(|chunk| chunk.text.as_str()).collect();
     let part = Part::choose(call, document, &text)?;
-    let provenance = Provenance { mode: Mode::Lexical, degraded: None, sources: Vec::new() };
-    Ok(View { call, document, text: &text, part, provenance }.fill(&Budget::new(limit)))
+    let provenance = Provenance { mode: Mode::Lexical, degraded, sources: Vec::new() };
+    View { call, document, text: &text, part, provenance }.fill(&Budget::new(limit))
 }
 
 fn call() -> FetchArguments {
@@ -72,13 +81,23 @@ proptest! {
         ], 0..60),
         limit in 200usize..1500,
         github in any::<bool>(),
+        long in any::<bool>(),
+        degraded in prop::option::of(Just(
+            "made with openai/text-embedding-3-small/1536, but no embedder is configured"
+        )),
     ) {
         let text = lines.join("\n");
-        let document = document(&text, github);
+        let mut document = document(&text, github);
+        if long {
+            document.head.source = SourceName::parse("example.example.github.io.handbook-ab12cd").expect("a name");
+            document.document.source = document.head.source.clone();
+            document.document.path =
+                "core_modules/flow_integration_components/multi_agent_hosting/index.md".into();
+        }
         let mut read = String::new();
         let mut call = call();
         loop {
-            let answer = fetch(&call, &document, limit).expect("an answer");
+            let answer = fetch_as(&call, &document, limit, degraded.map(String::from)).expect("an answer");
             let page = &answer.structured;
             let budget = Budget::new(limit);
             prop_assert!(budget.holds(&answer), "{} of {limit}", budget.cost(&answer));
@@ -97,6 +116,26 @@ proptest! {
         }
         prop_assert_eq!(read, text);
     }
+}
+
+#[test]
+fn a_budget_without_room_for_a_character_is_refused_with_one_that_has() {
+    let mut document = document("some words\n", true);
+    document.document.path = format!("{}.md", "very-long/".repeat(100));
+    let error = fetch(&call(), &document, 200).expect_err("it does not fit").to_string();
+    let least: usize = error.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    let answer = fetch(&call(), &document, least).expect("an answer");
+    assert_eq!(answer.structured.content, "some words\n");
+    assert!(Budget::new(least).holds(&answer), "{error}");
+}
+
+#[test]
+fn what_is_not_there_is_compared_no_longer_than_it_can_be() {
+    let document = document(TEXT, true);
+    let heading = Some("Use ".repeat(100_000));
+    let error = fetch(&FetchArguments { heading, ..call() }, &document, 8000).expect_err("no such heading");
+    let error = error.to_string();
+    assert!(error.contains("\"Use\"") && error.len() < 1000, "{error}");
 }
 
 const TEXT: &str = "# Title\n\nIntro.\n\n## Use\n\nHow.\n\n### Deep\n\nMore.\n\n## End\n\nBye.\n";
