@@ -95,6 +95,12 @@ impl Config {
         overrides.extend(index.map(|url| ("--index".into(), "index".into(), "url".into(), url.into())));
         for (origin, section, key, value) in overrides {
             let value = typed(&origin, &section, &key, &value)?;
+            let known = table.get(&section).and_then(|section| section.get(&key));
+            // Units and images set it: who changes the file alone would not see that nothing changed.
+            let sets_index = origin.starts_with("the environment") && section == "index" && key == "url";
+            if sets_index && known.is_some_and(|known| *known != value) {
+                tracing::warn!("{origin} stands above index.url of the configuration file");
+            }
             let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(section) = section {
                 section.insert(key, value);

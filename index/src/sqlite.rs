@@ -77,6 +77,8 @@ impl SqliteIndex {
         // At every call: a newer ingest may bring the schema up to date below a running server.
         self.check_schema(&mut db).await?;
         let build = self.read_build(&mut db).await.map_err(|error| self.unreadable(error))?;
+        // A file in which the first sync has published nothing yet holds no index.
+        let build = build.ok_or_else(|| self.missing())?;
         Ok(Reading { db, file, build })
     }
 
@@ -141,7 +143,7 @@ impl SqliteIndex {
         ReadError::Unreadable { location: self.location(), reason }
     }
 
-    async fn read_build(&self, db: &mut SqliteConnection) -> Result<Build, sqlx::Error> {
+    async fn read_build(&self, db: &mut SqliteConnection) -> Result<Option<Build>, sqlx::Error> {
         let row = sqlx::query(
             "SELECT build, fingerprint, embedder, dimensions, chunk, switched_at FROM builds \
              WHERE CASE WHEN ?1 IS NULL THEN state = 'serving' ELSE fingerprint = ?1 END",
@@ -149,10 +151,7 @@ impl SqliteIndex {
         .bind(self.build.as_ref().map(Fingerprint::as_str))
         .fetch_optional(&mut *db)
         .await?;
-        let Some(row) = row else {
-            let status = Status::default();
-            return Ok(Build { number: 0, since: String::new(), dimensions: None, status });
-        };
+        let Some(row) = row else { return Ok(None) };
         let number: i64 = row.try_get("build")?;
         let heads = read_heads(&mut *db, number).await?;
         let status = Status {
@@ -163,7 +162,7 @@ impl SqliteIndex {
             heads,
         };
         let dimensions = status.dimensions.map(|n| n as usize);
-        Ok(Build { number, since: row.try_get("switched_at")?, dimensions, status })
+        Ok(Some(Build { number, since: row.try_get("switched_at")?, dimensions, status }))
     }
 }
 
@@ -179,7 +178,7 @@ impl SearchIndex for SqliteIndex {
             None => (self.read().await?, Vec::new()),
         };
         let Reading { db, build, .. } = &mut reading;
-        let lexical = if search.terms.is_empty() || build.status.fingerprint.is_none() {
+        let lexical = if search.terms.is_empty() {
             Vec::new()
         } else {
             bm25(db, build.number, search).await.map_err(|error| self.unreadable(error))?

@@ -12,7 +12,7 @@ use crate::search::Searcher;
 pub struct Health {
     /// `ok`, or `unavailable` while the index cannot be read.
     pub status: &'static str,
-    /// `ready`, `empty` (nothing was published yet), `missing`, `incompatible` or `unreadable`.
+    /// `ready`, `missing` (nothing was published yet), `incompatible` or `unreadable`.
     pub index: &'static str,
     /// Now.
     pub timestamp: String,
@@ -61,7 +61,7 @@ pub async fn check(searcher: &Searcher) -> Health {
         Ok(answer) => {
             let status = answer.structured;
             health.status = "ok";
-            health.index = if status.fingerprint.is_some() { "ready" } else { "empty" };
+            health.index = "ready";
             health.mode = Some(render::mode(status.mode));
             health.degraded = status.degraded;
             let source = |source: crate::answer::SourceStatus| SourceHealth {

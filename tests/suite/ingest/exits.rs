@@ -1,6 +1,7 @@
 //! Every exit code is reached. (3 is reached in `hostile`, 8 in `mend`.)
 
 use super::workspace::Workspace;
+use crate::programs;
 
 #[test]
 fn usage_and_configuration_exit_2() {
@@ -31,6 +32,24 @@ fn usage_and_configuration_exit_2() {
     let (code, _, error) = workspace.run(&["sync", "docs"]);
     assert_eq!(code, 2);
     assert!(error.contains("did you mean `max_tokens`?") && error.contains("lectern.toml"), "{error}");
+}
+
+/// Images and units set the variable: who changes the file alone must see why nothing changes.
+#[test]
+fn a_variable_that_stands_above_the_file_is_said_to() {
+    let workspace = Workspace::with_documents(1);
+    workspace.synced(&[]);
+    let says = |in_file: &str| {
+        std::fs::write(workspace.root().join("lectern.toml"), format!("[index]\nurl = {in_file:?}\n"))
+            .expect("a file");
+        let mut status = programs::command("lectern-ingest");
+        status.arg("status").env("LECTERN_INDEX_URL", workspace.index()).current_dir(workspace.root());
+        let (code, _, error) = programs::text(programs::run(&mut status));
+        assert_eq!(code, 0, "{error}");
+        error.contains("LECTERN_INDEX_URL stands above index.url")
+    };
+    assert!(says("http://qdrant.internal:6334/docs"));
+    assert!(!says(workspace.index().to_str().expect("UTF-8")));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::client::{ask, connect, initialize, post};
-use crate::programs::{Server, corpora_index, small_corpus, sync};
+use crate::programs::{self, Server, corpora_index, small_corpus, sync};
 
 async fn json_of(response: reqwest::Response) -> Value {
     let kind = response.headers()["content-type"].to_str().expect("text").to_owned();
@@ -106,6 +106,16 @@ async fn health_follows_the_index() {
     assert!(health["timestamp"].is_string());
     assert_eq!(get("/livez").await.status().as_u16(), 200);
     let client = connect(&server).await;
+    let error = super::client::refusal(&client, "search_docs", json!({"query": "x"})).await;
+    assert!(error.contains("lectern-ingest sync"), "{error}");
+
+    // A first sync that fails leaves a file, and no index in it.
+    let mut failing = programs::command("lectern-ingest");
+    failing.arg("sync").arg(folder.path().join("nothing")).arg("--index").arg(&index);
+    assert_eq!(programs::text(programs::run(&mut failing)).0, 4);
+    assert!(index.exists());
+    let health = json_of(get("/health").await).await;
+    assert_eq!((&health["status"], &health["index"]), (&json!("unavailable"), &json!("missing")));
     let error = super::client::refusal(&client, "search_docs", json!({"query": "x"})).await;
     assert!(error.contains("lectern-ingest sync"), "{error}");
 
