@@ -70,9 +70,12 @@ impl Config {
         sets: &[String],
     ) -> Result<Self, ConfigError> {
         let mut table = read_file(file)?;
+        let in_file = table.get("index").and_then(|section| section.get("url")).cloned();
         let mut overrides = Vec::new();
+        let mut by_variable = false;
         for (name, value) in environment {
             if let Some((section, key)) = setting_of_variable(&name)? {
+                by_variable |= section == "index" && key == "url";
                 overrides.push((format!("the environment variable {name}"), section, key, value));
             }
         }
@@ -95,12 +98,6 @@ impl Config {
         overrides.extend(index.map(|url| ("--index".into(), "index".into(), "url".into(), url.into())));
         for (origin, section, key, value) in overrides {
             let value = typed(&origin, &section, &key, &value)?;
-            let known = table.get(&section).and_then(|section| section.get(&key));
-            // Units and images set it: who changes the file alone would not see that nothing changed.
-            let sets_index = origin.starts_with("the environment") && section == "index" && key == "url";
-            if sets_index && known.is_some_and(|known| *known != value) {
-                tracing::warn!("{origin} stands above index.url of the configuration file");
-            }
             let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(section) = section {
                 section.insert(key, value);
@@ -109,6 +106,14 @@ impl Config {
         let config: Self =
             table.try_into().map_err(|error: toml::de::Error| advise("the configuration", &error))?;
         config.check()?;
+        // Units and images set the variable: who changes the file alone would not see that nothing changed.
+        let differs = in_file.is_some_and(|url| url.as_str() != Some(&config.index.url));
+        let by_flag = index.is_some() || sets.iter().any(|set| set.starts_with("index.url="));
+        if by_variable && !by_flag && differs {
+            tracing::warn!(
+                "the environment has an index.url of its own, which stands above that of the configuration file"
+            );
+        }
         Ok(config)
     }
 

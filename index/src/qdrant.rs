@@ -352,15 +352,15 @@ fn of_source(source: &SourceName) -> Filter {
 
 /// What decides the documents of some sources of a state.
 fn publications(state: &State, heads: &[&Head]) -> Publications {
-    crate::search::publications(Some(&state.build.fingerprint), heads.iter().copied())
+    crate::search::publications(&state.build.fingerprint, heads.iter().copied())
 }
 
 fn status(state: &State) -> Status {
     Status {
-        fingerprint: Some(state.build.fingerprint.clone()),
+        fingerprint: state.build.fingerprint.clone(),
         embedder: state.build.embedder.clone(),
         dimensions: state.build.dimensions,
-        chunk: Some(state.build.chunk.clone()),
+        chunk: state.build.chunk.clone(),
         heads: state.heads.clone(),
     }
 }

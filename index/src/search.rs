@@ -131,38 +131,38 @@ pub enum Mode {
 }
 
 /// What an index is and holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// Fingerprint of the build that is served; `None` while nothing was ever published.
-    pub fingerprint: Option<Fingerprint>,
+    /// Fingerprint of the build that is served.
+    pub fingerprint: Fingerprint,
     /// Embedder of that build; `None` in lexical mode.
     pub embedder: Option<EmbedderId>,
     /// Length of its vectors; `None` in lexical mode.
     pub dimensions: Option<u32>,
-    /// How its documents are cut; `None` while nothing was ever published.
-    pub chunk: Option<ChunkSettings>,
+    /// How its documents are cut.
+    pub chunk: ChunkSettings,
     /// Heads of its sources, by name.
     pub heads: Vec<Head>,
 }
 
 /// Fingerprint of the build that is served; generation and time of each source's publication.
-pub type Publications = (Option<Fingerprint>, Vec<(SourceName, u64, String)>);
+pub type Publications = (Fingerprint, Vec<(SourceName, u64, String)>);
 
 impl Status {
     /// What decides the documents that are served: the build, and which publication each source is at.
     /// Equal before and after, and what was read in between is of one state.
     pub fn publications(&self) -> Publications {
-        publications(self.fingerprint.as_ref(), self.heads.iter())
+        publications(&self.fingerprint, self.heads.iter())
     }
 }
 
 /// What decides the documents of the sources that have these heads, in the build of `fingerprint`.
 pub(crate) fn publications<'a>(
-    fingerprint: Option<&Fingerprint>,
+    fingerprint: &Fingerprint,
     heads: impl Iterator<Item = &'a Head>,
 ) -> Publications {
     let of_head = |head: &Head| (head.source.clone(), head.generation, head.indexed_at.clone());
-    (fingerprint.cloned(), heads.map(of_head).collect())
+    (fingerprint.clone(), heads.map(of_head).collect())
 }
 
 /// Why an index could not be read.

@@ -155,10 +155,11 @@ impl SqliteIndex {
         let number: i64 = row.try_get("build")?;
         let heads = read_heads(&mut *db, number).await?;
         let status = Status {
-            fingerprint: Some(Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?)),
+            fingerprint: Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?),
             embedder: row.try_get::<Option<String>, _>("embedder")?.map(EmbedderId::from_stored),
             dimensions: row.try_get("dimensions")?,
-            chunk: serde_json::from_str(row.try_get("chunk")?).ok(),
+            chunk: serde_json::from_str(row.try_get("chunk")?)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?,
             heads,
         };
         let dimensions = status.dimensions.map(|n| n as usize);

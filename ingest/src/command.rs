@@ -82,12 +82,21 @@ async fn verify_store(common: &Common, config: &Config, store: &Store, mend: boo
     let mut findings = look(store).await?;
     if mend && !findings.differences.is_empty() {
         let targets = repair::mend(store, &findings, config).await?;
+        let embedder = run::embedder(config)?;
+        let wanted = run::spec(config, embedder.as_deref(), None).fingerprint;
+        let status = status::read(store, String::new(), config).await?;
+        let made =
+            status.builds.iter().any(|build| build.state != "kept" && build.fingerprint == wanted.as_str());
+        if !targets.is_empty() && !made {
+            // A new build would mend nothing, and hold these sources only.
+            return Err(Failure::usage(
+                "documents must be indexed again, with the settings of [chunk] and [embedding] that the index was made with, and these are others: repair with those",
+            ));
+        }
         let mut report = Report::begin(false);
         let options =
             cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
-        // Under other settings than those of the index this makes a new build, which holds these sources
-        // only: it must not be served in place of one that holds more.
-        run::sync_all(config, &options, None, &run::embedder(config)?, store, &targets, &mut report).await?;
+        run::sync_all(config, &options, None, &embedder, store, &targets, &mut report).await?;
         if report.of_sources() != Exit::Done {
             print(common, &report, |report| report.to_text(run::colour()))?;
             return Ok(report.of_sources());
@@ -95,13 +104,7 @@ async fn verify_store(common: &Common, config: &Config, store: &Store, mend: boo
         let before = findings.differences.len();
         findings = look(store).await?;
         if !common.json {
-            let left = findings.differences.len();
-            let why = if left > 0 {
-                "; documents are mended under the settings that the index was made with"
-            } else {
-                ""
-            };
-            eprintln!("{before} differences were found, {left} are left{why}");
+            eprintln!("{before} differences were found, {} are left", findings.differences.len());
         }
     }
     print(common, &findings, Findings::to_text)?;

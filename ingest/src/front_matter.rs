@@ -171,7 +171,13 @@ fn salvage(inner: &str, separator: char) -> Option<FrontMatter> {
 /// A value without its quotes, and without a comment behind it.
 fn bare(value: &str) -> &str {
     match value.chars().next() {
-        Some(quote @ ('"' | '\'')) => value[1..].rsplit_once(quote).map_or(&value[1..], |(text, _)| text),
+        Some(quote @ ('"' | '\'')) => {
+            let text = &value[1..];
+            let ends = |at: &usize| matches!(text[at + 1..].trim_start().chars().next(), None | Some('#'));
+            let end = text.match_indices(quote).map(|(at, _)| at).find(ends);
+            &text[..end.unwrap_or(text.len())]
+        }
+        Some('#') => "",
         _ => value.split(" #").next().unwrap_or_default().trim_end(),
     }
 }
@@ -283,7 +289,9 @@ mod tests {
             ("true # until launch", true),
             ("True", true),
             ("'true'", true),
+            ("\"true\" # was \"false\"", true),
             ("false # true", false),
+            ("# true", false),
             ("", false),
         ] {
             for (text, fence) in [

@@ -200,8 +200,8 @@ pub struct StatusAnswer {
     pub mode: Mode,
     /// Why answers are worse than they could be; null where they are not.
     pub degraded: Option<String>,
-    /// The settings the index was built with; null while nothing was indexed.
-    pub fingerprint: Option<String>,
+    /// The settings the index was built with.
+    pub fingerprint: String,
     /// The model that made the vectors; null where there are none.
     pub embedder: Option<String>,
     /// Documents of all sources.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lectern_index::document::{Document, SourceName};
 use lectern_index::embed::{EmbedError, Embedded, Embedder, Kind, Limits};
-use lectern_index::fingerprint::{EmbedderId, Fingerprint};
+use lectern_index::fingerprint::{ChunkSettings, EmbedderId, Fingerprint};
+use lectern_index::head::Head;
 use lectern_index::search::{
     Candidate, Filter, Found, ReadError, Search, SearchIndex, Status, StoredDocument,
 };
@@ -22,6 +23,17 @@ pub(crate) struct FakeIndex {
     pub(crate) searched: Mutex<Vec<Search>>,
 }
 
+/// The state of a lexical index of these sources.
+pub(crate) fn status(heads: Vec<Head>) -> Status {
+    Status {
+        fingerprint: Fingerprint::from_stored("0123"),
+        embedder: None,
+        dimensions: None,
+        chunk: ChunkSettings { max_tokens: 512, overlap_tokens: 0, tokenizer: "cl100k_base".into() },
+        heads,
+    }
+}
+
 impl FakeIndex {
     pub(crate) fn new(embedder: Option<&str>, delay: Duration) -> Self {
         let embedder = embedder.map(EmbedderId::from_stored);
@@ -29,12 +41,7 @@ impl FakeIndex {
     }
 
     fn state(&self) -> Status {
-        Status {
-            fingerprint: Some(Fingerprint::from_stored("0123")),
-            embedder: self.embedder.clone(),
-            heads: vec![head("docs", true)],
-            ..Status::default()
-        }
+        Status { embedder: self.embedder.clone(), ..status(vec![head("docs", true)]) }
     }
 }
 

@@ -218,9 +218,9 @@ impl View<'_> {
     fn fill(&self, budget: &Budget) -> Result<Answer<FetchAnswer>, CallError> {
         let cost = |detail| budget.cost(&self.answer(self.part.from, detail, budget));
         let roomy = |share: &(Detail, usize)| cost(share.0) * share.1 <= budget.limit() * (share.1 - 1);
-        // At least half of it for the text, or a quarter.
-        let detail = [(Detail::Full, 2), (Detail::Lean, 4)].iter().find(|share| roomy(share));
-        let detail = detail.map_or(Detail::Bare, |(detail, _)| *detail);
+        // At least half of it for the text, or a quarter, or an eighth.
+        let shares = [(Detail::Full, 2), (Detail::Lean, 4), (Detail::Bare, 8)];
+        let detail = shares.iter().find(|share| roomy(share)).map_or(Detail::Least, |(detail, _)| *detail);
         let room = budget.limit().saturating_sub(cost(detail));
         let mut ends = Vec::new();
         let (mut end, mut sum) = (self.part.from, 0);
@@ -244,8 +244,9 @@ impl View<'_> {
             let excess = ((cost - budget.limit()) / mean).clamp(1, ends.len());
             ends.truncate(ends.len() - excess);
         }
-        let line_end =
-            self.text[self.part.from..self.part.to].find('\n').map_or(self.part.to, |at| self.part.from + at);
+        let line_end = self.text[self.part.from..self.part.to]
+            .find('\n')
+            .map_or(self.part.to, |at| self.part.from + at + 1);
         let cuts: Vec<usize> = self.text[self.part.from..line_end]
             .char_indices()
             .map(|(at, c)| self.part.from + at + c.len_utf8())
@@ -284,9 +285,10 @@ impl View<'_> {
         let mut provenance = self.provenance.clone();
         let lean = detail < Detail::Full;
         provenance.sources = vec![SourceState::of(head, lean)];
-        if detail == Detail::Bare {
+        if detail <= Detail::Bare {
             for state in &mut provenance.sources {
-                (state.commit, state.commits_behind) = (None, None);
+                state.commits_behind = None;
+                state.commit = state.commit.take().filter(|_| detail == Detail::Bare);
             }
             provenance.degraded = provenance.degraded.map(|_| "see get_index_status".into());
         }

@@ -12,7 +12,7 @@ use crate::search::Searcher;
 pub struct Health {
     /// `ok`, or `unavailable` while the index cannot be read.
     pub status: &'static str,
-    /// `ready`, `missing` (nothing was published yet), `incompatible` or `unreadable`.
+    /// `ready`, `missing` (nothing was published yet, or it is gone), `incompatible` or `unreadable`.
     pub index: &'static str,
     /// Now.
     pub timestamp: String,

@@ -155,7 +155,7 @@ mod tests {
         metrics.record(ToolName::SearchDocs, Outcome::Ok, Duration::from_millis(3));
         metrics.record(ToolName::SearchDocs, Outcome::Ok, Duration::from_secs(60));
         metrics.record(ToolName::FetchDoc, Outcome::Refused, Duration::from_millis(1));
-        let status = Status { heads: vec![head("docs", true)], ..Status::default() };
+        let status = crate::fake::status(vec![head("docs", true)]);
         let now = DateTime::parse_from_rfc3339("2026-11-21T01:34:30Z").expect("a time").to_utc();
         let text = metrics.text(&Ok(status), now);
         for line in [

@@ -18,6 +18,8 @@ use crate::budget::Budget;
 /// can be had by the same call with a larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
+    /// As `Bare`, without the commits of the sources: where names alone would fill the answer.
+    Least,
     /// Source, path, lines, content and hash: enough to cite and check it.
     Bare,
     /// The headings and the score as well.

@@ -155,12 +155,7 @@ pub fn status(answer: &StatusAnswer) -> String {
     if let Some(reason) = &answer.degraded {
         let _ = write!(out, ", degraded: {reason}");
     }
-    match &answer.fingerprint {
-        Some(fingerprint) => {
-            let _ = write!(out, ", build {fingerprint}");
-        }
-        None => out.push_str(". Nothing is indexed yet: run `lectern-ingest sync`"),
-    }
+    let _ = write!(out, ", build {}", answer.fingerprint);
     if let Some(embedder) = &answer.embedder {
         let _ = write!(out, ", embedder {embedder}");
     }

@@ -158,7 +158,7 @@ fn arguments(call: &SearchCall) -> [Option<&str>; 5] {
 
 /// What a cursor was made in: the build and its generations.
 pub(crate) fn state(status: &Status) -> String {
-    let mut state = status.fingerprint.as_ref().map_or(String::new(), |f| f.as_str().to_owned());
+    let mut state = status.fingerprint.as_str().to_owned();
     for head in &status.heads {
         state.push_str(&format!(" {}:{}", head.source, head.generation));
     }

@@ -16,7 +16,7 @@ impl Searcher {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode,
             degraded,
-            fingerprint: status.fingerprint.as_ref().map(|fingerprint| fingerprint.as_str().to_owned()),
+            fingerprint: status.fingerprint.as_str().to_owned(),
             embedder: status.embedder.as_ref().map(|embedder| embedder.as_str().to_owned()),
             documents: status.heads.iter().map(|head| head.documents).sum(),
             chunks: status.heads.iter().map(|head| head.chunks).sum(),

@@ -1,3 +1,4 @@
+use crate::fingerprint::ChunkSettings;
 use proptest::prelude::*;
 
 use super::*;
@@ -36,7 +37,13 @@ fn found(lexical: Vec<(f32, StoredChunk)>, dense: Vec<(f32, StoredChunk)>) -> Fo
         list.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.id.cmp(&b.1.id)));
         list.into_iter().map(|(score, chunk)| Candidate { score, chunk }).collect()
     };
-    let status = Status::default();
+    let status = Status {
+        fingerprint: Fingerprint::from_stored("0"),
+        embedder: None,
+        dimensions: None,
+        chunk: ChunkSettings { max_tokens: 512, overlap_tokens: 0, tokenizer: "cl100k_base".into() },
+        heads: Vec::new(),
+    };
     Found { lexical: list(lexical), dense: list(dense), status }
 }
 

@@ -130,6 +130,16 @@ fn a_budget_without_room_for_a_character_is_refused_with_one_that_has() {
 }
 
 #[test]
+fn an_empty_line_alone_leads_on_too() {
+    let document = document("\n\nsome words\n", true);
+    for limit in 100..400 {
+        if let Ok(answer) = fetch(&call(), &document, limit) {
+            assert!(!answer.structured.content.is_empty(), "at {limit}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_there_is_compared_no_longer_than_it_can_be() {
     let document = document(TEXT, true);
     let heading = Some("Use ".repeat(100_000));

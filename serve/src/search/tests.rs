@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 
 use lectern_index::chunk::Hash;
-use lectern_index::fingerprint::Fingerprint;
 use lectern_index::search::Candidate;
 use proptest::prelude::*;
 
@@ -20,7 +19,7 @@ fn found(texts: &[(bool, String)]) -> Found {
         })
         .collect();
     let heads = vec![head("docs", false), head("handbook", true)];
-    let status = Status { fingerprint: Some(Fingerprint::from_stored("0123")), heads, ..Status::default() };
+    let status = crate::fake::status(heads);
     Found { lexical, dense: Vec::new(), status }
 }
 

@@ -65,6 +65,24 @@ fn the_pages_name_files_that_exist() {
     }
 }
 
+/// In the clone flyctl takes the app from `fly.toml`, that of serve, which has neither volumes nor a
+/// machine that is started by hand.
+#[test]
+fn commands_on_machines_and_volumes_name_the_app() {
+    let mut named = 0;
+    for page in ["docs/deploy.md", "docs/runbook.md"] {
+        let text = read(page);
+        for command in ["fly machine ", "fly volumes "] {
+            for rest in text.split(command).skip(1) {
+                let rest = rest.split(['`', '\n']).next().unwrap_or_default();
+                assert!(rest.contains("--config fly.") || rest.contains("--app"), "{page}: {command}{rest}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 5, "{named}");
+}
+
 #[test]
 fn the_three_apps_are_one_deployment() {
     let app = |file: &str| parse(&read(file)).expect("a file that fly takes");

@@ -83,6 +83,7 @@ pub(super) async fn follow(
             End::Failed(reason) => followed.failures.push(problem(reason)),
         }
     }
+    let mut copied = 0;
     // Twice, so that a folder behind a link may hold a link to a folder in its turn.
     for _ in 0..2 {
         for (link, target, tree) in &mut folders {
@@ -106,20 +107,21 @@ pub(super) async fn follow(
                 .range(below.clone()..)
                 .take_while(|(file, _)| file.starts_with(&below))
                 .map(|(file, blob)| (file[below.len()..].to_owned(), blob.clone()))
+                .filter(|(rest, _)| !files.contains_key(&format!("{path}/{rest}")))
+                .take(MAX_COPIES - copied + 1)
                 .collect();
-            if followed.files.len() + copies.len() > MAX_COPIES {
+            if copied + copies.len() > MAX_COPIES {
                 let reason = format!("links to folders lead to more than {MAX_COPIES} files: narrow `path`");
                 followed.failures.push(Problem { path: link.path.clone(), reason });
                 continue;
             }
+            copied += copies.len();
             for (rest, blob) in copies {
                 files.insert(format!("{path}/{rest}"), blob.clone());
                 followed.files.push((format!("{}/{rest}", link.path), blob));
             }
         }
     }
-    let mut seen = BTreeSet::new();
-    followed.files.retain(|(path, _)| seen.insert(path.clone()));
     followed.failures.sort();
     followed.failures.dedup();
     Ok(followed)

@@ -35,10 +35,10 @@ impl SqliteStore {
             let reason = "is a database of something else: choose another file with --index".to_owned();
             return Err(WriteError { location: path.display().to_string(), reason });
         }
-        // Only now: it is written into the file.
+        store.migrate().await?;
+        // Only now: it is written into the file, which may be somebody else's.
         let wal = sqlx::query("PRAGMA journal_mode = WAL").execute(&store.pool).await;
         wal.map_err(|error| store.error(error))?;
-        store.migrate().await?;
         Ok(store)
     }
 
@@ -73,7 +73,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// The schema of the index; `None` where there is none yet, as where its making was cut short.
+    /// The schema of the index; `None` where there is none (yet), as where its making was cut short.
     pub async fn schema_of(path: &Path) -> Result<Option<i64>, WriteError> {
         if !path.try_exists().unwrap_or(true) {
             return Ok(None);

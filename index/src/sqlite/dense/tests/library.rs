@@ -59,9 +59,11 @@ impl Library {
         self.sources.clear();
         let mut tx = self.db.begin().await.expect("a transaction");
         sqlx::query("UPDATE builds SET state = 'kept'").execute(&mut *tx).await.expect("an update");
-        sqlx::query("INSERT INTO builds VALUES (?1, 'f' || ?1, 'serving', 'test', ?2, '{}', '', '')")
+        let chunk = r#"{"max_tokens":512,"overlap_tokens":0,"tokenizer":"cl100k_base"}"#;
+        sqlx::query("INSERT INTO builds VALUES (?1, 'f' || ?1, 'serving', 'test', ?2, ?3, '', '')")
             .bind(self.build)
             .bind(dimensions)
+            .bind(chunk)
             .execute(&mut *tx)
             .await
             .expect("a build");
