@@ -72,10 +72,8 @@ impl Config {
         let mut table = read_file(file)?;
         let in_file = table.get("index").and_then(|section| section.get("url")).cloned();
         let mut overrides = Vec::new();
-        let mut by_variable = false;
         for (name, value) in environment {
             if let Some((section, key)) = setting_of_variable(&name)? {
-                by_variable |= section == "index" && key == "url";
                 overrides.push((format!("the environment variable {name}"), section, key, value));
             }
         }
@@ -88,6 +86,7 @@ impl Config {
                 section.retain(|key, _| counts(key));
             }
         }
+        let by_variables = overrides.len();
         for set in sets {
             let parsed = set.split_once('=').and_then(|(key, value)| Some((key.split_once('.')?, value)));
             let Some(((section, key), value)) = parsed else {
@@ -96,6 +95,14 @@ impl Config {
             overrides.push((format!("--set {set}"), section.into(), key.into(), value.into()));
         }
         overrides.extend(index.map(|url| ("--index".into(), "index".into(), "url".into(), url.into())));
+        let last = overrides.iter().rposition(|(_, section, key, _)| section == "index" && key == "url");
+        if let Some((origin, .., value)) =
+            last.filter(|&last| last < by_variables).map(|last| &overrides[last])
+            && in_file.is_some_and(|url| url.as_str() != Some(value))
+        {
+            // Units and images set it: who changes the file alone would not see that nothing changed.
+            tracing::warn!("{origin} stands above index.url of the configuration file");
+        }
         for (origin, section, key, value) in overrides {
             let value = typed(&origin, &section, &key, &value)?;
             let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
@@ -106,14 +113,6 @@ impl Config {
         let config: Self =
             table.try_into().map_err(|error: toml::de::Error| advise("the configuration", &error))?;
         config.check()?;
-        // Units and images set the variable: who changes the file alone would not see that nothing changed.
-        let differs = in_file.is_some_and(|url| url.as_str() != Some(&config.index.url));
-        let by_flag = index.is_some() || sets.iter().any(|set| set.starts_with("index.url="));
-        if by_variable && !by_flag && differs {
-            tracing::warn!(
-                "the environment has an index.url of its own, which stands above that of the configuration file"
-            );
-        }
         Ok(config)
     }
 

@@ -81,22 +81,13 @@ async fn verify(common: &Common, mend: bool) -> Result<Exit, Failure> {
 async fn verify_store(common: &Common, config: &Config, store: &Store, mend: bool) -> Result<Exit, Failure> {
     let mut findings = look(store).await?;
     if mend && !findings.differences.is_empty() {
-        let targets = repair::mend(store, &findings, config).await?;
         let embedder = run::embedder(config)?;
-        let wanted = run::spec(config, embedder.as_deref(), None).fingerprint;
-        let status = status::read(store, String::new(), config).await?;
-        let made =
-            status.builds.iter().any(|build| build.state != "kept" && build.fingerprint == wanted.as_str());
-        if !targets.is_empty() && !made {
-            // A new build would mend nothing, and hold these sources only.
-            return Err(Failure::usage(
-                "documents must be indexed again, with the settings of [chunk] and [embedding] that the index was made with, and these are others: repair with those",
-            ));
-        }
+        let fingerprint = run::spec(config, embedder.as_deref(), None).fingerprint;
+        let targets = repair::mend(store, &findings, config, &fingerprint).await?;
         let mut report = Report::begin(false);
-        let options =
-            cli::Sync { targets: Vec::new(), dry_run: false, quiet: true, allow_mass_delete: false };
-        run::sync_all(config, &options, None, &embedder, store, &targets, &mut report).await?;
+        let names = targets.iter().map(|target| target.settings.name.to_string()).collect();
+        let options = cli::Sync { targets: names, dry_run: false, quiet: true, allow_mass_delete: false };
+        run::sync_all(config, &options, &embedder, store, &targets, &mut report).await?;
         if report.of_sources() != Exit::Done {
             print(common, &report, |report| report.to_text(run::colour()))?;
             return Ok(report.of_sources());

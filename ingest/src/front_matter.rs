@@ -29,7 +29,10 @@ impl From<Fields> for FrontMatter {
         Self {
             title: fields.title.and_then(said),
             description: fields.description.and_then(said),
-            draft: fields.draft.is_some_and(|draft| draft == true || draft == "true"),
+            draft: fields.draft.is_some_and(|draft| match draft {
+                Value::String(text) => text.eq_ignore_ascii_case("true"),
+                other => other == true,
+            }),
         }
     }
 }
@@ -73,14 +76,15 @@ fn read(inner: &str, fence: &str) -> Option<FrontMatter> {
     if inner.trim_ascii().is_empty() {
         return Some(FrontMatter::default());
     }
-    let parsed: Option<Fields> = match fence {
-        "---" => read_yaml(inner),
-        _ => toml::from_str(inner).ok(),
+    let fields = match fence {
+        "---" => read_yaml(inner).or_else(|| salvage(inner, ':', read_yaml)),
+        _ => read_toml(inner).or_else(|| salvage(inner, '=', read_toml)),
     };
-    match parsed {
-        Some(fields) => Some(fields.into()),
-        None => salvage(inner, if fence == "---" { ':' } else { '=' }),
-    }
+    fields.map(FrontMatter::from)
+}
+
+fn read_toml(inner: &str) -> Option<Fields> {
+    toml::from_str(inner).ok()
 }
 
 fn read_yaml(inner: &str) -> Option<Fields> {
@@ -97,7 +101,7 @@ fn read_wanted(inner: &str) -> Option<Fields> {
 /// where lines do not tell what is an entry, as where brackets or quotes may go on over several.
 fn wanted(inner: &str) -> Option<String> {
     let mut lines = String::new();
-    let mut is_wanted = None;
+    let mut wants = None;
     for line in inner.split_inclusive('\n') {
         let text = line.trim_ascii_end();
         let is_comment = text.starts_with('#');
@@ -112,15 +116,19 @@ fn wanted(inner: &str) -> Option<String> {
             if !is_key(key) || !(value.is_empty() || value.starts_with(' ')) {
                 return None;
             }
-            is_wanted = Some(matches!(key, "title" | "description" | "draft"));
+            wants = Some(is_wanted(key));
         }
-        match is_wanted {
+        match wants {
             Some(true) => lines.push_str(line),
             None if is_inside => return None,
             _ => {}
         }
     }
     Some(lines)
+}
+
+fn is_wanted(key: &str) -> bool {
+    matches!(key, "title" | "description" | "draft")
 }
 
 fn is_key(key: &str) -> bool {
@@ -144,42 +152,27 @@ fn one_line(text: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Reads `key: value` lines of a front matter that does not parse; `None` if its first line is
-/// neither that nor a comment.
-fn salvage(inner: &str, separator: char) -> Option<FrontMatter> {
-    let key_of = |line: &str| {
-        let (key, _) = line.split_once(separator)?;
+/// Reads the lines `key: value` of a front matter that does not parse, each alone, and those that do not
+/// parse either as they stand. `None` if its first line is neither that nor a comment.
+fn salvage(inner: &str, separator: char, parse: fn(&str) -> Option<Fields>) -> Option<Fields> {
+    let entry = |line: &'_ str| {
+        let (key, value) = line.split_once(separator)?;
         let key = key.trim_end();
-        is_key(key).then(|| key.to_owned())
+        is_key(key).then(|| (key.to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
     };
     let mut lines = inner.lines().filter(|line| !line.trim_ascii().is_empty() && !line.starts_with('#'));
-    key_of(lines.next()?)?;
-    let mut front = FrontMatter::default();
+    entry(lines.next()?)?;
+    let mut found = Fields::default();
     for line in inner.lines() {
-        let (Some(key), Some((_, value))) = (key_of(line), line.split_once(separator)) else { continue };
-        let value = bare(value.trim());
-        match key.as_str() {
-            "title" if front.title.is_none() => front.title = one_line(value),
-            "description" if front.description.is_none() => front.description = one_line(value),
-            "draft" => front.draft = value.eq_ignore_ascii_case("true"),
-            _ => {}
-        }
+        let Some((key, value)) = entry(line).filter(|(key, _)| is_wanted(key)) else { continue };
+        // A string of JSON is one of YAML and TOML too.
+        let as_it_stands = || parse(&format!("{key}{separator} {}", Value::from(value)));
+        let Some(fields) = parse(line).or_else(as_it_stands) else { continue };
+        found.title = found.title.or(fields.title);
+        found.description = found.description.or(fields.description);
+        found.draft = fields.draft.or(found.draft);
     }
-    Some(front)
-}
-
-/// A value without its quotes, and without a comment behind it.
-fn bare(value: &str) -> &str {
-    match value.chars().next() {
-        Some(quote @ ('"' | '\'')) => {
-            let text = &value[1..];
-            let ends = |at: &usize| matches!(text[at + 1..].trim_start().chars().next(), None | Some('#'));
-            let end = text.match_indices(quote).map(|(at, _)| at).find(ends);
-            &text[..end.unwrap_or(text.len())]
-        }
-        Some('#') => "",
-        _ => value.split(" #").next().unwrap_or_default().trim_end(),
-    }
+    Some(found)
 }
 
 #[cfg(test)]
@@ -283,7 +276,7 @@ mod tests {
     fn malformed_front_matter_loses_nothing() {
         assert_eq!(title("---\ntitle: a: b\ntags: [\n---\nx"), (Some("a: b".into()), "x"));
         assert_eq!(title("---\ntitle: \"a: b\" # c\nx: y: z\n---\nx"), (Some("a: b".into()), "x"));
-        assert_eq!(title("---\ntitle: a: b # c\nx: '\n---\nx"), (Some("a: b".into()), "x"));
+        assert_eq!(title("---\ntitle: 'a # b' # c\nx: '\n---\nx"), (Some("a # b".into()), "x"));
         assert_eq!(title("---\ntitle: \"a\nx: y: z\n---\nx"), (Some("a".into()), "x"));
         for (draft, is_draft) in [
             ("true # until launch", true),

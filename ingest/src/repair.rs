@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use lectern_index::analyse;
 use lectern_index::config::{Config, SourceSettings};
 use lectern_index::document::SourceName;
+use lectern_index::fingerprint::Fingerprint;
 use lectern_index::sqlite as read;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
@@ -15,6 +16,7 @@ use crate::exit::Failure;
 use crate::ledger;
 use crate::store::WriteError;
 use crate::store::open::Store;
+use crate::store::qdrant::Role;
 use crate::store::sqlite::SqliteStore;
 use crate::sync::Target;
 use crate::target;
@@ -23,12 +25,23 @@ use crate::verify::{Difference, Findings, Kind, vectors};
 mod qdrant;
 
 /// Mends what lies in the index itself, for a file in one transaction, and marks the documents that must be
-/// indexed again. Returns the sources to sync for that, with the settings they were indexed with.
-pub async fn mend(store: &Store, findings: &Findings, config: &Config) -> Result<Vec<Target>, Failure> {
+/// indexed again. Returns the sources to sync for that, with the settings they were indexed with. Fails
+/// where a sync under `fingerprint` would make another build instead of mending one.
+pub async fn mend(
+    store: &Store,
+    findings: &Findings,
+    config: &Config,
+    fingerprint: &Fingerprint,
+) -> Result<Vec<Target>, Failure> {
     let origins = match store {
         Store::Sqlite(store) => mend_file(store, findings).await?,
         Store::Qdrant(store) => qdrant::mend(store, findings).await?,
     };
+    if !origins.is_empty() && !has_build(store, fingerprint).await? {
+        return Err(Failure::usage(
+            "documents must be indexed again, with the settings of [chunk] and [embedding] that the index was made with, and these are others: repair with those",
+        ));
+    }
     let mut targets = Vec::new();
     for (name, origin) in origins {
         let configured = config.source.iter().find(|settings| settings.name == name).cloned();
@@ -38,6 +51,24 @@ pub async fn mend(store: &Store, findings: &Findings, config: &Config) -> Result
         targets.push(target::configured(&settings, config)?);
     }
     Ok(targets)
+}
+
+/// Whether a build of `fingerprint` is among those that are verified.
+async fn has_build(store: &Store, fingerprint: &Fingerprint) -> Result<bool, WriteError> {
+    match store {
+        Store::Sqlite(store) => {
+            let builds = sqlx::query("SELECT 1 FROM builds WHERE state <> 'kept' AND fingerprint = ?")
+                .bind(fingerprint.as_str());
+            let build = builds.fetch_optional(store.pool()).await.map_err(|error| store.error(error))?;
+            Ok(build.is_some())
+        }
+        Store::Qdrant(store) => {
+            let builds = store.builds().await?;
+            Ok(builds
+                .iter()
+                .any(|(role, state)| *role != Role::Kept && state.build.fingerprint == *fingerprint))
+        }
+    }
 }
 
 async fn mend_file(
@@ -71,8 +102,7 @@ async fn try_mend(
     let mut again: BTreeSet<SourceName> = BTreeSet::new();
     for row in builds {
         let build: i64 = row.try_get("build")?;
-        let fingerprint =
-            lectern_index::fingerprint::Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?);
+        let fingerprint = Fingerprint::from_stored(row.try_get::<String, _>("fingerprint")?);
         if has(Kind::FullText) {
             rebuild_full_text(db, build).await?;
         }

@@ -80,21 +80,15 @@ async fn try_sync(config: &Config, options: &cli::Sync, report: &mut Report) -> 
     let targets = target::targets(config, &options.targets)?;
     let embedder = embedder(config)?;
     let access = if options.dry_run { Access::DryRun } else { Access::Make };
-    // All configured ones, where this run takes its sources from the configuration.
-    let configured = || config.source.iter().map(|source| source.name.clone()).collect();
-    let required = options.targets.is_empty().then(configured);
-    let sync =
-        async |store: &Store| sync_all(config, options, required, &embedder, store, &targets, report).await;
+    let sync = async |store: &Store| sync_all(config, options, &embedder, store, &targets, report).await;
     Place::of(config)?.with(access, sync).await
 }
 
 /// Brings every target up to date, several at a time; what went wrong is in the report, and stops no
-/// other source. `required` are the sources that a new build must hold before it is served: all that are
-/// served now, where it is not given. Fails where no source can be begun at all.
+/// other source. Fails where no source can be begun at all.
 pub async fn sync_all(
     config: &Config,
     options: &cli::Sync,
-    required: Option<Vec<SourceName>>,
     embedder: &Option<Arc<dyn Embedder>>,
     store: &Store,
     targets: &[Target],
@@ -105,7 +99,7 @@ pub async fn sync_all(
     let summaries = Summaries::configured(config, store.ledger().cache(), cost, options.dry_run)?;
     let sync = Sync {
         store: store.writer(),
-        spec: spec(config, embedder.as_deref(), required),
+        spec: spec(config, embedder.as_deref(), required(config, options)),
         embedding: embedding.as_ref(),
         cache: store.ledger().cache(),
         summaries: summaries.as_ref(),
@@ -134,6 +128,12 @@ pub async fn one(sync: &Sync<'_>, target: &Target, ledger: &SqliteStore) -> crat
         done.exit_code = Exit::IndexDown;
     }
     done
+}
+
+/// The sources a new build must hold: all configured ones, where this run takes its sources from
+/// the configuration.
+fn required(config: &Config, options: &cli::Sync) -> Option<Vec<SourceName>> {
+    options.targets.is_empty().then(|| config.source.iter().map(|source| source.name.clone()).collect())
 }
 
 /// Whether text on stdout may be coloured: on a terminal, unless `NO_COLOR` is set

@@ -284,14 +284,15 @@ impl View<'_> {
         });
         let mut provenance = self.provenance.clone();
         let lean = detail < Detail::Full;
-        provenance.sources = vec![SourceState::of(head, lean)];
+        let mut state = SourceState::of(head, lean);
         if detail <= Detail::Bare {
-            for state in &mut provenance.sources {
-                state.commits_behind = None;
-                state.commit = state.commit.take().filter(|_| detail == Detail::Bare);
-            }
+            state.commits_behind = None;
             provenance.degraded = provenance.degraded.map(|_| "see get_index_status".into());
         }
+        if detail == Detail::Least {
+            state.commit = None;
+        }
+        provenance.sources = vec![state];
         let structured = FetchAnswer {
             source: document.source.to_string(),
             path: document.path.clone(),

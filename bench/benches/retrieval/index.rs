@@ -45,7 +45,7 @@ pub(crate) async fn build(set: &Set, config: &Config) -> Result<Built> {
     let started = Instant::now();
     let (store, _lock) = Place::of(config).map_err(said)?.open(Access::Make).await.map_err(said)?;
     let mut report = Report::begin(false);
-    run::sync_all(config, &options, None, &keeping, &store, &targets, &mut report).await.map_err(said)?;
+    run::sync_all(config, &options, &keeping, &store, &targets, &mut report).await.map_err(said)?;
     store.close().await;
     let seconds = started.elapsed().as_secs_f64();
     let source = report.sources.first().context("the source was not synced")?;

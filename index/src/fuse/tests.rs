@@ -1,9 +1,9 @@
-use crate::fingerprint::ChunkSettings;
 use proptest::prelude::*;
 
 use super::*;
 use crate::chunk::Chunk;
 use crate::document::{BlobSha, SourceName};
+use crate::fingerprint::ChunkSettings;
 use crate::fingerprint::Fingerprint;
 use crate::search::Status;
 

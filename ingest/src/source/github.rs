@@ -40,6 +40,7 @@ mod answers;
 mod archive;
 mod client;
 pub mod credentials;
+mod deadline;
 mod explain;
 mod fetch;
 mod limits;

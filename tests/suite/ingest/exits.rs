@@ -46,7 +46,7 @@ fn a_variable_that_stands_above_the_file_is_said_to() {
         status.arg("status").env("LECTERN_INDEX_URL", workspace.index()).current_dir(workspace.root());
         let (code, _, error) = programs::text(programs::run(&mut status));
         assert_eq!(code, 0, "{error}");
-        error.contains("the environment has an index.url of its own")
+        error.contains("LECTERN_INDEX_URL stands above index.url")
     };
     assert!(says("http://qdrant.internal:6334/docs"));
     assert!(!says(workspace.index().to_str().expect("UTF-8")));

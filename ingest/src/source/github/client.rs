@@ -13,9 +13,9 @@ use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use http_body_util::BodyExt;
 use octocrab::Octocrab;
-use tokio::time::Instant;
 
 use super::credentials::{Credentials, anonymous};
+use super::deadline::Deadline;
 use super::limits::{self, Quota, Verdict};
 use crate::source::Usage;
 
@@ -43,8 +43,7 @@ pub(super) struct Client {
     base: Uri,
     credentials: Credentials,
     timeout: Duration,
-    deadline: Duration,
-    until: Mutex<Instant>,
+    deadline: Deadline,
     usage: Mutex<Usage>,
 }
 
@@ -57,13 +56,13 @@ impl Client {
         deadline: Duration,
     ) -> Result<Self, String> {
         let api = credentials.client(&base, timeout)?;
-        let until = Mutex::new(Instant::now() + deadline);
-        Ok(Self { api, base, credentials, timeout, deadline, until, usage: Mutex::default() })
+        let deadline = Deadline::new(deadline);
+        Ok(Self { api, base, credentials, timeout, deadline, usage: Mutex::default() })
     }
 
     /// Begins a run: its deadline and its counts.
     pub(super) fn begin(&self) {
-        *lock(&self.until) = Instant::now() + self.deadline;
+        self.deadline.begin();
         *lock(&self.usage) = Usage::default();
     }
 
@@ -82,7 +81,7 @@ impl Client {
         let mut patience = Patience::default();
         loop {
             let body = self.open(route, accept, &mut patience).await?;
-            match self.in_time(collect(body, max)).await? {
+            match self.deadline.in_time(collect(body, max)).await? {
                 Ok(Some(bytes)) => return Ok(bytes),
                 Ok(None) => {
                     return Err(Refusal::Unreachable(format!(
@@ -117,11 +116,11 @@ impl Client {
         patience: &mut Patience,
     ) -> Result<Body, Refusal> {
         loop {
-            let trouble = match self.in_time(self.follow(route, accept)).await? {
+            let trouble = match self.deadline.in_time(self.follow(route, accept)).await? {
                 Ok(response) if response.status().is_success() => return Ok(response.into_body()),
                 Ok(response) => {
                     let (parts, body) = response.into_parts();
-                    let body = match self.in_time(collect(body, ERROR_BYTES)).await? {
+                    let body = match self.deadline.in_time(collect(body, ERROR_BYTES)).await? {
                         Ok(Some(body)) => body,
                         _ => Vec::new(),
                     };
@@ -173,16 +172,15 @@ impl Client {
 
     /// Waits, and shows it; refuses a wait that would end after the deadline at once.
     async fn wait(&self, wait: Duration, why: &str) -> Result<(), Refusal> {
-        let until = *lock(&self.until);
         let at = (Utc::now() + wait).to_rfc3339_opts(SecondsFormat::Secs, true);
-        if Instant::now() + wait > until {
+        if !self.deadline.allows(wait) {
             let token = match self.credentials {
                 Credentials::None => " set GITHUB_TOKEN (5,000 requests an hour instead of 60),",
                 _ => "",
             };
             return Err(Refusal::Unreachable(format!(
                 "{why}, and to go on would mean to wait until {at}, past github.deadline_seconds = {}:{token} raise it, or sync again later",
-                self.deadline.as_secs(),
+                self.deadline.length().as_secs(),
             )));
         }
         if wait >= Duration::from_secs(5) {
@@ -194,39 +192,9 @@ impl Client {
         Ok(())
     }
 
-    /// `work`, unless the deadline comes first.
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Refusal> {
-        let mut work = std::pin::pin!(work);
-        loop {
-            let until = *lock(&self.until);
-            match tokio::time::timeout_at(until, work.as_mut()).await {
-                Ok(done) => return Ok(done),
-                Err(_) if *lock(&self.until) > until => {}
-                Err(_) => return Err(self.late()),
-            }
-        }
-    }
-
-    /// `work` of ours, as what is fetched waits to be embedded: the deadline is on GitHub, and is put off
-    /// by as long as that takes.
-    pub(super) async fn ours<T>(&self, work: impl Future<Output = T>) -> T {
-        let started = Instant::now();
-        let done = work.await;
-        *lock(&self.until) += started.elapsed();
-        done
-    }
-
-    /// What to say when the deadline has come.
-    pub(super) fn late(&self) -> Refusal {
-        Refusal::Unreachable(format!(
-            "GitHub took longer than github.deadline_seconds = {}: raise it, or sync again later",
-            self.deadline.as_secs()
-        ))
-    }
-
-    /// How long a run may wait for GitHub.
-    pub(super) fn deadline(&self) -> Duration {
-        self.deadline
+    /// The deadline that it is under.
+    pub(super) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// One request, and those it is redirected to.
@@ -404,25 +372,4 @@ fn rand() -> f64 {
 /// What is guarded stays good: a thread that panicked has only read or written whole values.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_deadline_is_put_off_by_work_of_ours() {
-        let base = Uri::from_static("http://localhost");
-        let short = Duration::from_millis(20);
-        let client = Client::new(base, Credentials::None, short, short).expect("a client");
-        assert!(client.in_time(std::future::pending::<()>()).await.is_err());
-        let before = *lock(&client.until);
-        client.ours(tokio::time::sleep(short)).await;
-        assert!(*lock(&client.until) >= before + short);
-        // Also for a request under way.
-        client.begin();
-        let put_off = async { *lock(&client.until) += Duration::from_secs(3600) };
-        let (done, ()) = tokio::join!(client.in_time(tokio::time::sleep(3 * short)), put_off);
-        assert!(done.is_ok());
-    }
 }

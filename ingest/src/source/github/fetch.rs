@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::archive::{self, ArchiveError, Bounds};
-use super::client::{Body, Client, Patience, Refusal, chain};
+use super::client::{Body, Patience, Refusal, chain};
+use super::deadline::Deadline;
 use super::listing::Repo;
 use crate::source::{Entry, Fetched, SourceError};
 
@@ -62,7 +63,7 @@ async fn one_by_one(repo: &Repo<'_>, wanted: Wanted, sender: &Sender) -> Result<
     });
     let mut blobs = futures::stream::iter(blobs).buffer_unordered(AT_ONCE);
     while let Some((entries, content)) = blobs.next().await {
-        repo.client.ours(send(sender, entries, content?)).await;
+        repo.client.deadline().put_off(send(sender, entries, content?)).await;
     }
     Ok(())
 }
@@ -105,7 +106,7 @@ async fn from_archive(
             .client
             .open(&repo.route(&format!("tarball/{commit}")), "application/vnd.github+json", &mut patience)
             .await?;
-        match unpack(body, bounds, repo.client, wanted, sender).await {
+        match unpack(body, bounds, repo.client.deadline(), wanted, sender).await {
             Ok(()) => return Ok(()),
             Err(ArchiveError::Bomb(reason)) => {
                 return Err(Refusal::Unreachable(format!(
@@ -128,7 +129,7 @@ async fn from_archive(
 async fn unpack(
     body: Body,
     bounds: Bounds,
-    client: &Client,
+    deadline: &Deadline,
     wanted: &mut Wanted,
     sender: &Sender,
 ) -> Result<(), ArchiveError> {
@@ -151,7 +152,7 @@ async fn unpack(
     let take = async {
         while let Some((sha, content)) = found.recv().await {
             if let Some(entries) = wanted.remove(&sha) {
-                client.ours(send(sender, entries, Ok(content))).await;
+                deadline.put_off(send(sender, entries, Ok(content))).await;
             }
             if wanted.is_empty() {
                 enough.store(true, Ordering::Relaxed);
@@ -160,7 +161,7 @@ async fn unpack(
         }
         drop(found);
     };
-    tokio::join!(feed(body, client.deadline(), pieces), take);
+    tokio::join!(feed(body, deadline.length(), pieces), take);
     decoder.await.unwrap_or_else(|error| Err(ArchiveError::Broken(error.to_string())))
 }
 

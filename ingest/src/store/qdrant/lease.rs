@@ -176,11 +176,12 @@ impl Held {
                 return Err(self.not_ours());
             }
             self.read().await?;
+        } else {
+            let mut none = SparseVectorsConfigBuilder::default();
+            none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
+            let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
+            self.client.create(replicated(create, settings).build()).await?;
         }
-        let mut none = SparseVectorsConfigBuilder::default();
-        none.add_named_vector_params("none", SparseVectorParamsBuilder::default());
-        let create = CreateCollectionBuilder::new(name).sparse_vectors_config(none).shard_number(1);
-        self.client.create(replicated(create, settings).build()).await?;
         for (field, kind) in [("run", FieldType::Keyword), ("until", FieldType::Integer)] {
             let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true);
             self.client.index(index.build()).await?;
